@@ -1,0 +1,1 @@
+"""Isolation, compilation and trusted measurement of code that nobody has a reason to trust."""

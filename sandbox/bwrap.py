@@ -1,0 +1,138 @@
+"""The bubblewrap command line: namespaces, an allow-list of read-only binds, nothing inherited."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sandbox.runtime import LIBRARY, SYSTEM_FILES, SYSTEM_PATHS, Mount, bare_python
+
+INPUTS = "/sandbox/in"
+OUTPUTS = "/sandbox/out"
+LAUNCHER = f"{LIBRARY}/sandbox/launch.py"
+
+WRITABLE = ("/tmp", "/dev", "/proc", OUTPUTS)  # noqa: S108 - inside, private and empty
+SHM_BYTES = 512 << 20
+
+
+def command_line(
+    *,
+    program: str,
+    mounts: Sequence[Mount],
+    inputs: Path,
+    outputs: Path,
+    env: Mapping[str, str],
+    uid: int | None,
+    limits: Mapping[str, int],
+    tmp_bytes: int,
+    channel: int | None,
+    info: int,
+    argv: Sequence[str],
+) -> list[str]:
+    """The argv that starts `argv` inside, confined by the launcher.
+
+    As root (`uid` given) bubblewrap does the binds with root's rights, keeps only the capabilities
+    that the launcher needs to drop to `uid`, and makes no user namespace. Otherwise everything
+    happens in a user namespace in which no further one can be made.
+    """
+    policy: dict[str, Any] = {
+        "library": LIBRARY,
+        "uid": uid,
+        "limits": dict(limits),
+        "readable": ["/"],
+        "writable": list(WRITABLE),
+        "directory": "/tmp",  # noqa: S108
+        "channel": channel,
+    }
+    return [
+        program,
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        *_identity(uid),
+        "--hostname",
+        "sandbox",
+        "--die-with-parent",
+        "--new-session",
+        "--info-fd",
+        str(info),
+        "--clearenv",
+        *_environment(env),
+        *_file_system(mounts, inputs, outputs, tmp_bytes),
+        "--chdir",
+        "/",
+        "--",
+        bare_python(),
+        "-I",
+        "-S",
+        "-B",
+        LAUNCHER,
+        json.dumps(policy),
+        *argv,
+    ]
+
+
+def _identity(uid: int | None) -> list[str]:
+    if uid is None:
+        return ["--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534"]
+    kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+    return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
+
+
+def _environment(env: Mapping[str, str]) -> list[str]:
+    base = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": "/tmp",  # noqa: S108
+        "TMPDIR": "/tmp",  # noqa: S108
+        "LANG": "C.UTF-8",
+        "USER": "candidate",
+        "LOGNAME": "candidate",
+    }
+    merged = {**base, **env}
+    return [word for name in sorted(merged) for word in ("--setenv", name, merged[name])]
+
+
+def _file_system(
+    mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes: int
+) -> list[str]:
+    words: list[str] = []
+    for path in SYSTEM_PATHS:
+        if os.path.islink(path):  # noqa: PTH114
+            words += ["--symlink", os.readlink(path), path]  # noqa: PTH115
+        elif Path(path).is_dir():
+            words += ["--ro-bind", path, path]
+    words += ["--perms", "0755", "--dir", "/etc"]
+    for path in SYSTEM_FILES:
+        words += ["--ro-bind-try", path, path]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
+    words += ["--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108
+    every = [
+        *mounts,
+        Mount(inputs, INPUTS),
+        Mount(outputs, OUTPUTS, writable=True),
+    ]
+    # Parents of nested binds would be made 0700, closed to the uid inside: make them ourselves.
+    for parent in _parents(mount.target for mount in every):
+        words += ["--perms", "0755", "--dir", parent]
+    for mount in every:
+        words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
+    return words
+
+
+def _parents(targets: Any) -> list[str]:
+    found: dict[str, None] = {}
+    for target in targets:
+        for parent in reversed(PurePosixPath(target).parents):
+            inside_system = any(
+                parent == PurePosixPath(p) or parent.is_relative_to(p)
+                for p in (*SYSTEM_PATHS, "/tmp", "/dev", "/proc")  # noqa: S108
+            )
+            if str(parent) != "/" and not inside_system:
+                found[str(parent)] = None
+    return list(found)

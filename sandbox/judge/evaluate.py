@@ -1,0 +1,299 @@
+"""One benchmark run, from a job to a result: correctness first, then time, workload by workload."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from sandbox.errors import AssayError, CandidateFailure
+from sandbox.judge import official, rules
+from sandbox.judge.arena import Arena, Layout, layout
+from sandbox.judge.arm import Arm
+from sandbox.judge.inputs import Inputs, Oracle
+from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
+from sandbox.judge.pool import Pool
+from sandbox.judge.timing import Measured, Plan, measure
+from sandbox.problem import Problem, Workload, verify_problem
+
+Progress = Callable[[float, str], None]
+
+QUICK_ROUNDS, FULL_ROUNDS = 8, 16
+STATUS = {
+    "timeout": "TIMEOUT",
+    "forged_reply": "RUNTIME_ERROR",
+    "runtime_error": "RUNTIME_ERROR",
+}
+
+
+class Rejected(Exception):
+    """A workload that ends here, with the reason."""
+
+    def __init__(self, status: str, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.rule = rule
+        self.reason = reason
+
+
+def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
+    """Run a job.
+
+    Raises:
+        AssayError: the problem, the device or the baseline is at fault, never the candidate.
+    """
+    started = time.perf_counter()
+    if job.device != "cpu":
+        raise AssayError(
+            "device_unavailable",
+            f"Device {job.device!r} cannot be measured on this machine yet.",
+            "Use device='cpu'.",
+        )
+    problem = verify_problem(job.problem_path, job.problem_sha256)
+    load_before = os.getloadavg()[0]
+    seed = secrets.randbits(63)
+    run = _Run(job, problem, pool, seed)
+    results = []
+    for number, workload in enumerate(run.workloads):
+        progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
+        results.append(run.workload(number, workload))
+    run.close()
+    return _summary(
+        results,
+        Environment(
+            device=job.device,
+            cpu=_cpu_model(),
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            flashinfer_bench=metadata.version("flashinfer-bench"),
+            threads=1,
+            load_before=load_before,
+            load_after=os.getloadavg()[0],
+        ),
+        pool.level,
+        f"{seed:016x}",
+        time.perf_counter() - started,
+    )
+
+
+class _Run:
+    """Both arms, kept over the workloads of one run and replaced when one of them dies."""
+
+    def __init__(self, job: BenchJob, problem: Problem, pool: Pool, seed: int) -> None:
+        self._job = job
+        self._problem = problem
+        self._pool = pool
+        self._seed = seed
+        self._deadline = time.monotonic() + job.timeout_s
+        wanted = set(job.workload_uuids)
+        self.workloads = [w for w in problem.workloads if w.uuid in wanted]
+        self._candidate: Arm | None = None
+        self._baseline: Arm | None = None
+        self._settings = problem.settings
+        self._names = list(problem.definition.outputs)
+
+    def workload(self, number: int, workload: Workload) -> WorkloadResult:
+        """Judge one workload; whatever the candidate does, there is a result."""
+        official_status = "NOT_RUN"
+        verdict: official.OfficialVerdict | None = None
+        try:
+            oracle = Oracle(self._problem, workload, self._seed + number)
+            verdict, where, checked = self._correct(oracle)
+            official_status = verdict.status
+            if verdict.status != "PASSED":
+                raise Rejected(verdict.status, "official", "flashinfer-bench rejects it.")
+            measured = self._time(oracle, where)
+        except Rejected as rejected:
+            self._drop_candidate()
+            return WorkloadResult(
+                uuid=workload.uuid,
+                status=rejected.status,
+                official_status=rejected.status if verdict is None else official_status,
+                assay_status=rejected.rule,
+                reason=rejected.reason,
+                max_abs_error=verdict.max_abs_error if verdict else None,
+                max_rel_error=verdict.max_rel_error if verdict else None,
+            )
+        return _accepted(workload, verdict, measured, checked)
+
+    def close(self) -> None:
+        self._drop_candidate()
+        if self._baseline is not None:
+            self._baseline.close()
+            self._baseline = None
+
+    def _correct(
+        self, oracle: Oracle
+    ) -> tuple[official.OfficialVerdict, Layout, int]:
+        batches = [oracle.fresh() for _ in range(self._settings.trials)]
+        expected = [oracle.expected(inputs) for inputs in batches]
+        candidate = self._candidate_arm()
+        proxy = official.Proxy(candidate, oracle.definition, expected[0], self._left())
+        verdict = official.judge(proxy, batches, expected, self._settings)
+        if proxy.failure is not None:
+            raise _rejection(proxy.failure)
+        calls = list(zip(proxy.calls, expected, strict=False))
+        for observed, reference in calls:
+            self._apply_rules(observed, reference, "")
+        checked = len(calls)
+        if verdict.status == "PASSED" and self._settings.rules.property_inputs:
+            for name, inputs in oracle.variants():
+                reference = oracle.expected(inputs)
+                observed = self._observe(candidate, inputs, reference)
+                self._apply_rules(observed, reference, f" (inputs {name})")
+                checked += 1
+        return verdict, layout(batches[0], expected[0]), checked
+
+    def _observe(
+        self, arm: Arm, inputs: Inputs, reference: list[torch.Tensor]
+    ) -> official.Observed:
+        try:
+            return official.observe(arm, inputs, reference, self._left())
+        except CandidateFailure as failure:
+            raise _rejection(failure) from failure
+
+    def _apply_rules(
+        self, observed: official.Observed, reference: list[torch.Tensor], where: str
+    ) -> None:
+        violation = rules.check(observed.outputs, reference, self._names, self._settings)
+        if violation is not None:
+            status = "INCORRECT_SHAPE" if violation.rule == "shape_dtype" else "INCORRECT_NUMERICAL"
+            raise Rejected(status, violation.rule, f"{violation.rule}: {violation.reason}{where}.")
+        if observed.changed_inputs and self._settings.rules.inputs_unchanged:
+            names = [list(self._problem.definition.inputs)[i] for i in observed.changed_inputs]
+            raise Rejected(
+                "INCORRECT_NUMERICAL",
+                "inputs_unchanged",
+                f"inputs_unchanged: it wrote into its inputs {names}{where}.",
+            )
+
+    def _time(self, oracle: Oracle, where: Layout) -> Measured:
+        candidate, baseline = self._candidate_arm(), self._baseline_arm()
+
+        def verify(arm: Arm, arena: Arena, taken: torch.Tensor) -> None:
+            for slot, inputs in enumerate(arena.batch):
+                observed = official.Observed(
+                    list(inputs), arena.outputs(taken, slot), arena.changed_inputs(taken, slot)
+                )
+                try:
+                    self._apply_rules(observed, oracle.expected(list(inputs)), " in a timed call")
+                except Rejected as rejected:
+                    if arm is baseline:
+                        raise _baseline_broken(rejected.reason) from rejected
+                    raise
+
+        plan = Plan(QUICK_ROUNDS if self._job.quick else FULL_ROUNDS, self._left())
+        try:
+            return measure(candidate, baseline, where, oracle.fresh, verify, plan)
+        except CandidateFailure as failure:
+            raise _rejection(failure) from failure
+
+    def _candidate_arm(self) -> Arm:
+        if self._candidate is None:
+            self._candidate = self._pool.take()
+            try:
+                self._candidate.load(
+                    self._job.solution, self._job.candidate_library, self._left()
+                )
+            except CandidateFailure as failure:
+                self._drop_candidate()
+                raise _rejection(failure) from failure
+        return self._candidate
+
+    def _baseline_arm(self) -> Arm:
+        if self._baseline is None:
+            self._baseline = self._pool.take()
+            try:
+                self._baseline.load(
+                    self._problem.baseline, self._job.baseline_library, self._left()
+                )
+            except CandidateFailure as failure:
+                raise _baseline_broken(failure.message) from failure
+        return self._baseline
+
+    def _drop_candidate(self) -> None:
+        """A runner that failed is not used again, not even by the same solution."""
+        if self._candidate is not None:
+            self._candidate.close()
+            self._candidate = None
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise Rejected("TIMEOUT", "timeout", f"The run took over {self._job.timeout_s:g} s.")
+        return left
+
+
+def _rejection(failure: CandidateFailure) -> Rejected:
+    status = STATUS.get(failure.code, failure.code)
+    return Rejected(status, failure.code.lower(), failure.message)
+
+
+def _baseline_broken(why: str) -> AssayError:
+    return AssayError(
+        "baseline_broken",
+        f"The pinned baseline itself failed, so nothing can be measured: {why}",
+        "The operator must pin a problem whose baseline works on this machine.",
+    )
+
+
+def _accepted(
+    workload: Workload, verdict: official.OfficialVerdict, measured: Measured, checked: int
+) -> WorkloadResult:
+    return WorkloadResult(
+        uuid=workload.uuid,
+        status="PASSED",
+        official_status=verdict.status,
+        assay_status="PASSED",
+        latency_us=measured.latency_us,
+        baseline_us=measured.baseline_us,
+        speedup=measured.speedup,
+        speedup_low=measured.low,
+        speedup_high=measured.high,
+        max_abs_error=verdict.max_abs_error,
+        max_rel_error=verdict.max_rel_error,
+        verified_calls=checked + measured.verified_calls,
+        samples=measured.samples,
+    )
+
+
+def _summary(
+    results: Sequence[WorkloadResult],
+    environment: Environment,
+    level: str,
+    seed: str,
+    wall_s: float,
+) -> BenchResult:
+    passed = all(result.status == "PASSED" for result in results)
+    speedups = [r.speedup for r in results if r.speedup is not None]
+    bad = [r for r in results if r.status != "PASSED"]
+    return BenchResult(
+        passed=passed,
+        official=next((r.official_status for r in bad if r.official_status != "PASSED"), "PASSED"),
+        assay=bad[0].assay_status if bad else "PASSED",
+        faster=passed and all((r.speedup_low or 0.0) > 1.0 for r in results),
+        speedup_geomean=statistics.geometric_mean(speedups) if passed else None,
+        speedup_mean=math.fsum(speedups) / len(speedups) if passed else None,
+        speedup_min=min(speedups) if passed else None,
+        integrity="certified" if passed else "none",
+        sandbox_level=level,
+        workloads=tuple(results),
+        environment=environment,
+        seed=seed,
+        wall_s=round(wall_s, 3),
+    )
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,378 @@
+"""Problems: a definition, its workloads, a baseline and the rules, pinned by content hash.
+
+The models mirror flashinfer-bench's `Definition` and `Workload` without importing them. A problem is
+a directory: `definition.json`, `workloads.jsonl`, `baseline.json`, optionally `settings.json` and
+`blobs/`. Its identity is a hash over the hashes of these parts, so nothing of it can change unseen.
+The reference is parsed here and never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sandbox.errors import AssayError
+from sandbox.solution import Solution, describe_validation_error, parse_solution
+
+DType = Literal[
+    "float32",
+    "float16",
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float4_e2m1",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "bool",
+]
+DEFINITION, WORKLOADS, BASELINE, SETTINGS = (
+    "definition.json",
+    "workloads.jsonl",
+    "baseline.json",
+    "settings.json",
+)
+BLOBS = "blobs"
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Axis(_Model):
+    """A dimension: fixed by the definition, or set by each workload."""
+
+    type: Literal["const", "var"]
+    value: int | None = Field(default=None, ge=0)
+    description: str | None = None
+
+
+class TensorSpec(_Model):
+    """A tensor; `shape` None is a scalar."""
+
+    shape: tuple[str, ...] | None
+    dtype: DType
+    description: str | None = None
+
+
+class Definition(_Model):
+    """What a kernel must compute, in flashinfer-bench's terms."""
+
+    name: str
+    op_type: str
+    axes: dict[str, Axis]
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+    reference: str
+    tags: tuple[str, ...] = ()
+    description: str | None = None
+    constraints: tuple[str, ...] = ()
+
+
+class RandomInput(_Model):
+    type: Literal["random"]
+
+
+class ScalarInput(_Model):
+    type: Literal["scalar"]
+    value: int | float | bool
+
+
+class SafetensorsInput(_Model):
+    type: Literal["safetensors"]
+    path: str
+    tensor_key: str
+
+
+class Workload(_Model):
+    """One set of axis values, and where each input comes from."""
+
+    uuid: str
+    axes: dict[str, int]
+    inputs: dict[
+        str,
+        Annotated[RandomInput | ScalarInput | SafetensorsInput, Field(discriminator="type")],
+    ]
+
+
+class Rules(_Model):
+    """The rules on top of the official verdict; each can be off where a problem declares it."""
+
+    finite: bool = Field(default=True, description="No NaN or Inf the reference does not have.")
+    mask_match: bool = Field(default=True, description="NaN and Inf exactly where they should be.")
+    integer_exact: bool = Field(default=True, description="Integers and bools are equal.")
+    error_cap: bool = Field(default=True, description="No element is off by more than the cap.")
+    scale_aware: bool = Field(default=True, description="Error against the output's own scale.")
+    inputs_unchanged: bool = Field(default=True, description="Inputs are as they were given.")
+    property_inputs: bool = Field(default=True, description="Scaled and outlier inputs as well.")
+
+
+class Settings(_Model):
+    """Pinned evaluator settings."""
+
+    rtol: float = Field(default=1e-2, gt=0, description="Official: relative tolerance.")
+    atol: float = Field(default=1e-2, gt=0, description="Official: absolute tolerance.")
+    required_matched_ratio: float = Field(default=1.0, gt=0, le=1, description="Official.")
+    relative_l2: float = Field(
+        default=2e-3, gt=0, description="Assay: bound on |out - ref| / |ref| per output."
+    )
+    cap: float = Field(
+        default=2e-2, gt=0, description="Assay: largest error, in units of the output's RMS."
+    )
+    rules: Rules = Rules()
+    trials: int = Field(default=3, ge=1, le=16, description="Random input sets per workload.")
+    quick: tuple[str, ...] = Field(default=(), description="Workloads of a quick run.")
+
+
+class Problem(_Model):
+    """A loaded problem."""
+
+    name: str
+    definition: Definition
+    workloads: tuple[Workload, ...]
+    baseline: Solution
+    settings: Settings
+    root: Path
+    sha256: str
+    pins: dict[str, str]
+
+    def quick_uuids(self) -> tuple[str, ...]:
+        """The workloads of a quick run: those that the settings name, else the first two."""
+        return self.settings.quick or tuple(w.uuid for w in self.workloads[:2])
+
+    def input_shape(self, name: str, workload: Workload) -> tuple[int, ...] | None:
+        """The shape of an input under a workload's axes; None for a scalar."""
+        return resolve_shape(self.definition, self.definition.inputs[name], workload)
+
+
+def resolve_shape(
+    definition: Definition, spec: TensorSpec, workload: Workload
+) -> tuple[int, ...] | None:
+    """A tensor's shape under a workload's axes; None for a scalar."""
+    if spec.shape is None:
+        return None
+    return tuple(_extent(definition.axes[axis], axis, workload) for axis in spec.shape)
+
+
+def load_problem(directory: Path) -> Problem:
+    """Read a problem directory.
+
+    Raises:
+        AssayError: `invalid_problem`, saying which file and what is wrong in it.
+    """
+    definition = _parse(directory / DEFINITION, Definition)
+    _check_definition(definition, directory)
+    workloads = _read_workloads(directory / WORKLOADS, definition)
+    baseline = _read_baseline(directory / BASELINE, definition)
+    settings_file = directory / SETTINGS
+    settings = _parse(settings_file, Settings) if settings_file.is_file() else Settings()
+    unknown = set(settings.quick) - {workload.uuid for workload in workloads}
+    if unknown:
+        raise _invalid(settings_file, f"quick names unknown workloads: {sorted(unknown)}")
+    for workload in workloads:
+        _check_workload(definition, workload, directory)
+    pins = _pins(directory, baseline, settings)
+    return Problem(
+        name=definition.name,
+        definition=definition,
+        workloads=workloads,
+        baseline=baseline,
+        settings=settings,
+        root=directory,
+        sha256=_manifest_hash(definition.name, pins),
+        pins=pins,
+    )
+
+
+def pin_problem(source: Path, destination: Path) -> Problem:
+    """Copy a problem to where it stays, read-only, and return it as loaded from there."""
+    checked = load_problem(source)
+    temporary = destination.with_name(f".{destination.name}.new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True, mode=0o700)
+    for part in (DEFINITION, WORKLOADS, BASELINE, SETTINGS):
+        if (source / part).is_file():
+            shutil.copyfile(source / part, temporary / part)
+    for name in checked.pins:
+        if name.startswith(f"{BLOBS}/"):
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target)
+    for file in temporary.rglob("*"):
+        if file.is_file():
+            file.chmod(0o400)
+    shutil.rmtree(destination, ignore_errors=True)
+    temporary.rename(destination)
+    pinned = load_problem(destination)
+    if pinned.sha256 != checked.sha256:
+        raise _invalid(source, "its files changed while they were copied")
+    return pinned
+
+
+def verify_problem(directory: Path, sha256: str) -> Problem:
+    """Load a pinned problem and check that it is still the one that was pinned.
+
+    Raises:
+        AssayError: `problem_tampered`.
+    """
+    try:
+        problem = load_problem(directory)
+    except AssayError as error:
+        raise AssayError(
+            "problem_tampered",
+            f"The pinned problem in {directory.name} is damaged: {error.message}",
+            "The operator must restore it from where it was pinned.",
+        ) from error
+    if problem.sha256 != sha256:
+        raise AssayError(
+            "problem_tampered",
+            f"Problem {problem.name} is not the one that was pinned: "
+            f"hash {problem.sha256[:16]}…, expected {sha256[:16]}….",
+            "The operator must restore it; no run counts until then.",
+        )
+    return problem
+
+
+def _pins(directory: Path, baseline: Solution, settings: Settings) -> dict[str, str]:
+    pins = {
+        "definition": _file_hash(directory / DEFINITION),
+        "workloads": _file_hash(directory / WORKLOADS),
+        "baseline": baseline.sha256,
+        "settings": hashlib.sha256(settings.model_dump_json().encode()).hexdigest(),
+    }
+    blobs = directory / BLOBS
+    for file in sorted(blobs.rglob("*")) if blobs.is_dir() else []:
+        if file.is_symlink():
+            raise _invalid(file, "links are not allowed among the blobs")
+        if file.is_file():
+            pins[f"{BLOBS}/{file.relative_to(blobs).as_posix()}"] = _file_hash(file)
+    return pins
+
+
+def _manifest_hash(name: str, pins: Mapping[str, str]) -> str:
+    body = {"format": "kernel-assay/problem/1", "name": name, "pins": dict(pins)}
+    return hashlib.sha256(
+        json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid(path, f"cannot be read: {error}") from error
+
+
+def _parse(path: Path, model: type[M]) -> M:
+    try:
+        return model.model_validate_json(_read(path))
+    except ValidationError as error:
+        raise _invalid(path, describe_validation_error(error)) from error
+
+
+def _read_workloads(path: Path, definition: Definition) -> tuple[Workload, ...]:
+    found: dict[str, Workload] = {}
+    for number, line in enumerate(_read(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            body: Any = json.loads(line)
+            named = body.get("definition") if isinstance(body, dict) else None
+            workload = Workload.model_validate(
+                body["workload"] if isinstance(body, dict) and "workload" in body else body
+            )
+        except ValidationError as error:
+            raise _invalid(path, f"line {number}: {describe_validation_error(error)}") from error
+        except ValueError as error:
+            raise _invalid(path, f"line {number} is not JSON: {error}") from error
+        if named not in (None, definition.name):
+            raise _invalid(path, f"line {number} is a workload of {named!r}")
+        if workload.uuid in found:
+            raise _invalid(path, f"line {number} repeats the uuid {workload.uuid}")
+        found[workload.uuid] = workload
+    if not found:
+        raise _invalid(path, "there is no workload in it")
+    return tuple(found.values())
+
+
+def _read_baseline(path: Path, definition: Definition) -> Solution:
+    try:
+        baseline = parse_solution(_read(path))
+    except AssayError as error:
+        raise _invalid(path, error.message) from error
+    if baseline.definition != definition.name:
+        raise _invalid(path, f"it is a solution for {baseline.definition!r}")
+    return baseline
+
+
+def _check_definition(definition: Definition, directory: Path) -> None:
+    path = directory / DEFINITION
+    for name, axis in definition.axes.items():
+        if (axis.type == "const") != (axis.value is not None):
+            raise _invalid(path, f"axis {name!r}: const axes have a value, var axes none")
+    both = {**definition.inputs, **definition.outputs}
+    if len(both) != len(definition.inputs) + len(definition.outputs):
+        raise _invalid(path, "an input and an output share one name")
+    for name, spec in both.items():
+        missing = set(spec.shape or ()) - set(definition.axes)
+        if missing:
+            raise _invalid(path, f"{name!r} uses undeclared axes {sorted(missing)}")
+    try:
+        tree = ast.parse(definition.reference)
+    except (SyntaxError, ValueError) as error:
+        raise _invalid(path, f"the reference does not parse: {error}") from error
+    runs = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "run"]
+    if not runs:
+        raise _invalid(path, "the reference does not define run(…)")
+
+
+def _check_workload(definition: Definition, workload: Workload, directory: Path) -> None:
+    path = directory / WORKLOADS
+    variable = {name for name, axis in definition.axes.items() if axis.type == "var"}
+    if set(workload.axes) != variable:
+        raise _invalid(
+            path, f"workload {workload.uuid}: axes {sorted(workload.axes)}, needed {sorted(variable)}"
+        )
+    if set(workload.inputs) != set(definition.inputs):
+        raise _invalid(
+            path, f"workload {workload.uuid}: its inputs are not those of the definition"
+        )
+    for name, source in workload.inputs.items():
+        if isinstance(source, ScalarInput) and definition.inputs[name].shape is not None:
+            raise _invalid(path, f"workload {workload.uuid}: {name!r} is a tensor, not a scalar")
+        if isinstance(source, SafetensorsInput):
+            relative = PurePosixPath(source.path)
+            if relative.is_absolute() or ".." in relative.parts:
+                raise _invalid(path, f"workload {workload.uuid}: {source.path!r} leaves the problem")
+            if not (directory / relative).is_file():
+                raise _invalid(path, f"workload {workload.uuid}: {source.path} is missing")
+            if relative.parts[0] != BLOBS:
+                raise _invalid(path, f"{source.path!r} must lie below {BLOBS}/")
+
+
+def _extent(axis: Axis, name: str, workload: Workload) -> int:
+    return axis.value if axis.value is not None else workload.axes[name]
+
+
+def _invalid(path: Path, why: str) -> AssayError:
+    return AssayError(
+        "invalid_problem",
+        f"{path.name}: {why}.",
+        "A problem directory has definition.json, workloads.jsonl and baseline.json "
+        "in flashinfer-bench's formats.",
+    )

@@ -1,0 +1,31 @@
+"""Loading a solution, by language. This is where candidate code first runs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+SOURCES = "/sandbox/in/src"
+
+
+def load(request: dict[str, Any]) -> Callable[..., Any]:
+    """The solution's entry point, ready to be called with torch tensors."""
+    language = request["language"]
+    if language == "cpp":
+        import tvm_ffi
+
+        return tvm_ffi.load_module(request["library"])[request["entry_symbol"]]  # type: ignore[no-any-return]
+    if language == "triton":
+        os.environ["TRITON_INTERPRET"] = "1"  # no GPU here: Triton's own interpreter
+    sys.path.insert(0, SOURCES)
+    path = f"{SOURCES}/{request['entry_file']}"
+    spec = importlib.util.spec_from_file_location("solution", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{request['entry_file']} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["solution"] = module
+    spec.loader.exec_module(module)
+    return getattr(module, request["entry_symbol"])  # type: ignore[no-any-return]

@@ -1,0 +1,3 @@
+"""The Kernel Assay server: who may do what, what happened, and what it proved."""
+
+__version__ = "0.1.0"

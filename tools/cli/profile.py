@@ -1,0 +1,77 @@
+"""assay ncu, assay artifact: reports and other files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ncu.findings import findings
+from ncu.reader import read_report
+from sandbox.errors import AssayError
+from server.journal import OPERATOR
+from server.services import open_services
+from server.settings import load_settings
+from tools.cli.output import (
+    JsonOption,
+    StateOption,
+    number,
+    out,
+    print_json,
+    reports_errors,
+    table,
+)
+
+artifact = typer.Typer(help="Stored files.", no_args_is_help=True)
+
+
+@reports_errors
+def ncu(
+    report: Annotated[Path, typer.Argument(help="An .ncu-rep file.")],
+    json_output: JsonOption = False,
+) -> None:
+    """Read an Nsight Compute report. Profiled time is not benchmark time."""
+    summary = read_report(report)
+    found = [(kernel, findings(kernel)) for kernel in summary.kernels]
+    if json_output:
+        body = summary.model_dump(mode="json")
+        body["kernels"] = [
+            kernel.model_dump(mode="json")
+            | {"findings": [finding.model_dump(mode="json") for finding in items]}
+            for kernel, items in found
+        ]
+        print_json(body)
+        return
+    table(
+        f"{report.name} on {summary.device or 'unknown device'} (profiled, not benchmarked)",
+        ("kernel", "µs", "compute %", "memory %", "occupancy %", "first finding"),
+        [
+            (
+                kernel.name,
+                number(kernel.duration_us, 1),
+                number(kernel.compute_throughput_pct, 1),
+                number(kernel.memory_throughput_pct, 1),
+                number(kernel.achieved_occupancy_pct, 1),
+                items[0].title if items else "nothing severe",
+            )
+            for kernel, items in found
+        ],
+    )
+
+
+@artifact.command("add")
+@reports_errors
+def artifact_add(
+    file: Path, state: StateOption = None, json_output: JsonOption = False
+) -> None:
+    """Store a file (say, a report captured elsewhere) where every principal can read it."""
+    kind = "ncu-report" if file.suffix == ".ncu-rep" else "file"
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise AssayError("unreadable_file", f"Cannot read {file}: {error}.") from error
+    with open_services(load_settings(state)) as services:
+        stored = services.artifacts.put(content, name=file.name, kind=kind)
+        services.journal.append("artifact.added", OPERATOR, stored)
+    print_json(stored) if json_output else out.print(f"{stored.artifact_id}  {stored.name}")

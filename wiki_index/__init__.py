@@ -1,0 +1,1 @@
+"""Knowledge: Markdown pages in, ranked passages out."""
