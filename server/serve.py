@@ -151,6 +151,7 @@ async def _serve(
         log_config=None,
         lifespan="on",
         server_header=False,
+        proxy_headers=False,  # or a client could choose the address that events name
         timeout_graceful_shutdown=GRACE_S,
     )
     await _started(services, {"url": url})

@@ -24,7 +24,7 @@ from sandbox.judge.models import Samples
 
 TARGET_BATCH_S = 0.03
 MAX_CALLS = 64
-MAX_ARENA_BYTES = 96 << 20
+MAX_ARENA_BYTES = 32 << 20
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 MAPPINGS = 5

@@ -1,0 +1,145 @@
+"""The index in a process of its own: the server asks it and never imports LanceDB.
+
+Started with the first question, started again if it dies. JSON lines over pipes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sandbox.errors import AssayError
+from wiki_index.models import BuildReport, PageText, SearchAnswer
+
+
+class WikiClient:
+    """The methods of `WikiIndex`, answered by a worker. Safe to use from several threads."""
+
+    def __init__(self, directory: Path, on_close: Callable[[], None] | None = None) -> None:
+        self._directory = directory
+        self._on_close = on_close
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def build(self, sources: Sequence[Path], deny: Sequence[str] = ()) -> BuildReport:
+        """See `WikiIndex.build`."""
+        answer = self._ask("build", sources=[str(path) for path in sources], deny=list(deny))
+        return BuildReport.model_validate(answer)
+
+    def search(
+        self,
+        query: str,
+        k: int = 8,
+        type: str | None = None,  # noqa: A002 - the field's name
+        architecture: str | None = None,
+        tag: str | None = None,
+    ) -> SearchAnswer:
+        """See `WikiIndex.search`."""
+        return SearchAnswer.model_validate(
+            self._ask("search", query=query, k=k, type=type, architecture=architecture, tag=tag)
+        )
+
+    def read(self, page_id: str, section: str | None = None, max_chars: int = 6000) -> PageText:
+        """See `WikiIndex.read`."""
+        return PageText.model_validate(
+            self._ask("read", page_id=page_id, section=section, max_chars=max_chars)
+        )
+
+    def close(self) -> None:
+        """End the worker."""
+        with self._lock:
+            self._stop()
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
+
+    def __enter__(self) -> WikiClient:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, method: str, **arguments: Any) -> Any:
+        line = json.dumps({"method": method, "arguments": arguments}) + "\n"
+        with self._lock:
+            reply = self._exchange(line) or self._exchange(line)  # once more if the worker died
+        if reply is None:
+            raise AssayError("wiki_failed", "The wiki worker died twice.", "Run: assay doctor")
+        answer = json.loads(reply)
+        if "error" in answer:
+            raise AssayError(*answer["error"])
+        return answer["result"]
+
+    def _exchange(self, line: str) -> str | None:
+        process = self._start()
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(line)
+            process.stdin.flush()
+            reply = process.stdout.readline()
+        except OSError:
+            reply = ""
+        if not reply:
+            self._stop()
+            return None
+        return reply
+
+    def _start(self) -> subprocess.Popen[str]:
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "wiki_index.worker", str(self._directory)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+                cwd=Path(__file__).resolve().parents[1],
+                env={"PATH": "/usr/bin:/bin", "HOME": str(self._directory), "LC_ALL": "C.UTF-8"},
+            )
+        return self._process
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def main(directory: Path) -> None:
+    """Answer questions until standard input ends."""
+    from wiki_index.index import WikiIndex
+
+    index = WikiIndex(directory)
+    for line in sys.stdin:
+        request = json.loads(line)
+        arguments = request["arguments"]
+        if request["method"] == "build":
+            arguments["sources"] = [Path(path) for path in arguments["sources"]]
+        try:
+            result = getattr(index, request["method"])(**arguments)
+            answer = {"result": result.model_dump(mode="json")}
+        except AssayError as error:
+            answer = {"error": [error.code, error.message, error.hint]}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
