@@ -69,6 +69,7 @@ class Command:
         files: small files that appear, read-only, below `/sandbox/in`.
         mounts: further paths; the Python runtime is always there.
         env: the whole environment beyond PATH, HOME, TMPDIR, LANG, USER.
+        cpus: the processors it is bound to, for good; empty for all.
     """
 
     argv: tuple[str, ...]
@@ -77,6 +78,7 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     device: str = "cpu"
+    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,6 +238,7 @@ class Sandbox:
             tmp_bytes=command.limits.tmp_bytes,
             channel=channel.fileno() if channel is not None else None,
             info=info_write,
+            cpus=command.cpus,
             argv=command.argv,
         )
         try:

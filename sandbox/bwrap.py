@@ -30,6 +30,7 @@ def command_line(
     tmp_bytes: int,
     channel: int | None,
     info: int,
+    cpus: Sequence[int],
     argv: Sequence[str],
 ) -> list[str]:
     """The argv that starts `argv` inside, confined by the launcher.
@@ -46,6 +47,7 @@ def command_line(
         "writable": list(WRITABLE),
         "directory": "/tmp",  # noqa: S108
         "channel": channel,
+        "cpus": list(cpus),
     }
     return [
         program,

@@ -39,6 +39,8 @@ def main(arguments: list[str]) -> None:
 
     libc = ctypes.CDLL(None, use_errno=True)
     keep = _place_channel(policy.get("channel"))
+    if policy["cpus"]:
+        os.sched_setaffinity(0, policy["cpus"])
     for name, value in policy["limits"].items():
         resource.setrlimit(_LIMITS[name], (value, value))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

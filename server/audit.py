@@ -24,7 +24,6 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 from pydantic import ValidationError
 
-from sandbox.errors import AssayError
 from server.auth import current_principal
 from server.ledger.events import Receipt
 from server.principals import Principal
@@ -119,7 +118,7 @@ class Audit:
                 return None
             if ctx.method == _LISTEN:  # its result is the end of a stream that opens right away
                 await self._record(ctx, request)
-                return await call_next(ctx)
+                return await self._outcome(ctx, call_next, request)
             result = await self._outcome(ctx, call_next, request)
             receipt = await self._record(ctx, request)
             return _stamped(result, receipt)
@@ -186,7 +185,7 @@ class Audit:
                     dur_ms=round((time.monotonic() - request.started) * 1e3, 3),
                     data=data | self._stamp,
                 )
-        except (AssayError, OSError) as error:
+        except Exception as error:
             logger.exception("request %s could not be recorded", request.request_id)
             raise MCPError(
                 INTERNAL_ERROR,

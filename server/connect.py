@@ -35,7 +35,7 @@ from urllib.parse import SplitResult, urlsplit
 UNREACHABLE = -31503
 REFUSED = -31401
 READ_TIMEOUT_S = 120.0
-"""A silent stream is kept alive every 15 s, so a minute without a byte is a dead one."""
+"""A silent stream is kept alive every 15 s: two minutes without a byte mean that it is dead."""
 LINGER_S = 2.0
 
 _VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
@@ -248,7 +248,7 @@ class _Bridge:
                 self._session.headers = {"Mcp-Session-Id": session} if session else {}
             for answer in _messages(response):
                 own = "method" not in answer and answer.get("id") in (flight.message["id"], None)
-                if own and response.status >= 400:
+                if own and (response.status >= 400 or "jsonrpc" not in answer):
                     raise _Refused(response.status, answer.get("error") or {})
                 if own and flight.message.get("method") == "initialize":
                     self._remember(answer)

@@ -23,7 +23,6 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sandbox.errors import AssayError
 from server.audit import TRAIL, Recorder, Trail, new_request_id
 from server.auth import principal_of
 from server.redaction import redact
@@ -178,7 +177,7 @@ class _Exchange:
                     ok=ok,
                     data={**common, **data},
                 )
-        except (AssayError, OSError):
+        except Exception:
             logger.exception("a %s event could not be recorded", kind)
             self._replaced = True
             await self._answer(503, LEDGER_FAILED, "The audit ledger cannot be written.")

@@ -8,6 +8,7 @@ asked for. A runner that crashes, hangs or talks nonsense is the solution's fail
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import time
@@ -24,6 +25,14 @@ from sandbox.solution import Solution
 MAX_ANSWER = 1 << 16
 START_S = 60.0
 LIMITS = Limits(wall_s=3600.0, cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
+
+STEADY_HEAP = {
+    # Memory that a call frees stays with the process: otherwise large temporaries are mapped and
+    # faulted in again at each call, or not, depending on what happened to lie at the heap's top.
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
 
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
@@ -55,8 +64,10 @@ class Arm:
                         "MKL_NUM_THREADS": "1",
                         "OPENBLAS_NUM_THREADS": "1",
                         "PYTHONDONTWRITEBYTECODE": "1",
+                        **STEADY_HEAP,
                     },
                     limits=LIMITS,
+                    cpus=(max(os.sched_getaffinity(0)),),
                 ),
                 inner,
             )

@@ -27,7 +27,7 @@ from server.ledger.checkpoint import create_key
 from server.ledger.events import Event
 from server.ledger.writer import Ledger
 from server.principals import Principal, Principals, Role
-from server.serve import _listen, serve_http, serve_stdio, transport_security
+from server.serve import _listen, http_config, serve_http, serve_stdio, transport_security
 from server.settings import Settings
 from server.tooling import Call, Tool
 
@@ -177,13 +177,7 @@ def live_server(root: Path, recorder: Callable[[Ledger], Any] = lambda led: led)
         services.notes = served.notes
         app = create_app(tools=TOOLS, services=served, instructions="Test.")
         listener = _listen("127.0.0.1", 0)
-        config = uvicorn.Config(
-            app.asgi(transport_security("127.0.0.1")),
-            access_log=False,
-            log_config=None,
-            timeout_graceful_shutdown=2,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(http_config(app.asgi(transport_security("127.0.0.1"))))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
         thread.start()
         try:

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mcp import MCPError
 
 from sandbox.errors import AssayError
 from server.ledger.events import encode_body
@@ -229,12 +230,23 @@ def test_without_a_ledger_nothing_leaves(tmp_path: Path) -> None:
         assert "result" not in failed.json()
         assert "cannot be written" in failed.json()["error"]["message"]
         assert "41" not in failed.text and "/srv" not in failed.text
+        asyncio.run(_in_a_session(live, ledgers[0]))
         listed = post(live.url, live.tokens["writer"], modern("tools/list"))
         assert "result" not in listed.json()
         assert post(live.url, None, request).status_code == 503
         assert httpx2.get(live.url.replace("/mcp", "/x")).status_code == 503
         ledgers[0].full = False
         assert "result" in post(live.url, live.tokens["writer"], request).json()
+
+
+async def _in_a_session(live: Live, ledger: Failing) -> None:
+    """The same in a session of the older protocol."""
+    ledger.full = False
+    async with client(live.url, live.tokens["writer"], "legacy") as connected:
+        assert not (await connected.call_tool("add", {"a": 1})).is_error
+        ledger.full = True
+        with pytest.raises(MCPError, match="cannot be written"):
+            await connected.call_tool("add", {"a": 1})
 
 
 json_values = st.recursive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -95,6 +96,34 @@ def test_a_revoked_token_stops_at_the_next_request_of_a_running_session(live: Li
     asyncio.run(run())
     assert [event.ok for event in live.calls("add") if event.actor == "brief"] == [True]
     assert post(live.url, token, modern("tools/list")).status_code == 401
+
+
+def test_a_changed_role_counts_at_the_next_request_of_a_running_session(live: Live) -> None:
+    token = live.services.principals.add("moved", Role.WRITER)[1]
+    file = live.services.settings.state / "principals.json"
+
+    async def run() -> None:
+        async with client(live.url, token, "legacy") as connected:
+            assert not (await connected.call_tool("write_note", {"text": "x"})).is_error
+            records = json.loads(file.read_text())
+            for record in records:
+                if record["name"] == "moved":
+                    record["role"] = "auditor"
+            file.write_text(json.dumps(records))
+            denied = await connected.call_tool("write_note", {"text": "y"})
+            assert denied.structured_content["error"]["code"] == "role_denied"
+            names = [tool.name for tool in (await connected.list_tools()).tools]
+            assert "write_note" not in names
+
+    asyncio.run(run())
+
+
+def test_a_forwarded_address_is_not_believed(live: Live) -> None:
+    headers = {"x-forwarded-for": "10.9.8.7", "forwarded": "for=10.9.8.7"}
+    post(live.url, live.tokens["writer"], modern("tools/list"), **headers)
+    post(live.url, None, modern("tools/list"), **headers)
+    assert live.events()[-1].data["peer"] == "127.0.0.1"
+    assert live.events("http.rejected")[-1].data["peer"] == "127.0.0.1"
 
 
 def test_a_rotated_token_replaces_the_old_one_at_once(live: Live) -> None:

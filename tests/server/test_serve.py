@@ -147,6 +147,7 @@ def test_stdio_serves_one_principal_and_stamps_every_event(tmp_path: Path) -> No
 
 def test_a_port_that_is_taken_is_named() -> None:
     with _listen("127.0.0.1", 0) as taken:
+        assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         port = taken.getsockname()[1]
         with pytest.raises(AssayError, match=f"port {port}") as raised:
             _listen("127.0.0.1", port)

@@ -1,0 +1,6 @@
+import torch
+
+
+def run(hidden_states, weight, output):
+    inverse = 1.0 / (hidden_states.pow(2).mean(dim=-1, keepdim=True) + 1e-6)
+    output.copy_(hidden_states * inverse * weight)
