@@ -99,9 +99,7 @@ def _environment(env: Mapping[str, str]) -> list[str]:
     return [word for name in sorted(merged) for word in ("--setenv", name, merged[name])]
 
 
-def _file_system(
-    mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes: int
-) -> list[str]:
+def _file_system(mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes: int) -> list[str]:
     words: list[str] = []
     for path in SYSTEM_PATHS:
         if os.path.islink(path):  # noqa: PTH114

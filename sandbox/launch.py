@@ -47,6 +47,7 @@ def main(arguments: list[str]) -> None:
     uid = policy.get("uid")
     if uid is not None:
         _drop_privileges(libc, uid)
+    _clear_capabilities(libc)
     _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
     # A change of uid clears the parent-death signal: set it (again) here.
     _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -78,6 +79,14 @@ def _drop_privileges(libc: ctypes.CDLL, uid: int) -> None:
         raise OSError("privileges were not dropped")
 
 
+def _clear_capabilities(libc: ctypes.CDLL) -> None:
+    """Empty the effective, permitted and inheritable sets, whatever was in them."""
+    version_3 = 0x20080522
+    header = (ctypes.c_uint32 * 2)(version_3, 0)
+    if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
+        raise OSError(ctypes.get_errno(), "capset")
+
+
 def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
     if libc.prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), f"prctl({option})")
@@ -86,6 +95,6 @@ def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except BaseException as error:  # noqa: BLE001 - fail closed, and say why
+    except BaseException as error:
         os.write(2, f"sandbox launcher: {type(error).__name__}: {error}\n".encode())
         os._exit(FAILED)

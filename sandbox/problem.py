@@ -346,7 +346,8 @@ def _check_workload(definition: Definition, workload: Workload, directory: Path)
     variable = {name for name, axis in definition.axes.items() if axis.type == "var"}
     if set(workload.axes) != variable:
         raise _invalid(
-            path, f"workload {workload.uuid}: axes {sorted(workload.axes)}, needed {sorted(variable)}"
+            path,
+            f"workload {workload.uuid}: axes {sorted(workload.axes)}, needed {sorted(variable)}",
         )
     if set(workload.inputs) != set(definition.inputs):
         raise _invalid(
@@ -358,7 +359,9 @@ def _check_workload(definition: Definition, workload: Workload, directory: Path)
         if isinstance(source, SafetensorsInput):
             relative = PurePosixPath(source.path)
             if relative.is_absolute() or ".." in relative.parts:
-                raise _invalid(path, f"workload {workload.uuid}: {source.path!r} leaves the problem")
+                raise _invalid(
+                    path, f"workload {workload.uuid}: {source.path!r} leaves the problem"
+                )
             if not (directory / relative).is_file():
                 raise _invalid(path, f"workload {workload.uuid}: {source.path} is missing")
             if relative.parts[0] != BLOBS:

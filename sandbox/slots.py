@@ -59,7 +59,9 @@ def lease(work: Path) -> Slot:
         except BlockingIOError:
             os.close(descriptor)
             continue
-        slot = Slot(number, FIRST_UID + number if root else None, work / f"slot-{number}", descriptor)
+        slot = Slot(
+            number, FIRST_UID + number if root else None, work / f"slot-{number}", descriptor
+        )
         shutil.rmtree(slot.directory, ignore_errors=True)
         slot.inputs.mkdir(parents=True, mode=0o755)
         slot.outputs.mkdir(mode=0o700)

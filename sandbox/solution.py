@@ -66,7 +66,9 @@ class BuildSpec(BaseModel):
     entry_point: str = Field(
         description="'file::function', e.g. 'main.py::run' or 'kernel.cu::run'.", max_length=300
     )
-    dependencies: tuple[str, ...] = Field(default=(), description="Informative; nothing is fetched.")
+    dependencies: tuple[str, ...] = Field(
+        default=(), description="Informative; nothing is fetched."
+    )
     destination_passing_style: bool = Field(
         default=True,
         description="true (the default): run(*inputs, *outputs) writes into outputs; "

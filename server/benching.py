@@ -177,9 +177,7 @@ def _select(problem: Problem, workloads: str | list[str]) -> tuple[str, ...]:
     return tuple(uuid for uuid in every if uuid in chosen)
 
 
-def _record(
-    run_id: str, request: BenchRequest, result: BenchResult, artifact_id: str
-) -> RunRecord:
+def _record(run_id: str, request: BenchRequest, result: BenchResult, artifact_id: str) -> RunRecord:
     return RunRecord(
         run_id=run_id,
         solution_id=request.solution.solution_id,

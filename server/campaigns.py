@@ -39,7 +39,7 @@ class Campaigns:
 
     def get(self, name: str) -> CampaignRecord:
         fact = self._history.campaigns.get(name)
-        return require(fact and fact.record, "campaign", name, self._history.campaigns)
+        return require(fact.record if fact else None, "campaign", name, self._history.campaigns)
 
     async def record_candidate(
         self,
@@ -112,10 +112,12 @@ class Campaigns:
             AssayError: `unknown_candidate`, `own_candidate` or `wrong_evidence`.
         """
         fact = self._history.candidates.get(candidate_id)
-        candidate = require(fact and fact.record, "candidate", candidate_id)
+        candidate = require(fact.record if fact else None, "candidate", candidate_id)
         decision = access.may_review(who, candidate_id, self._history)
         if not decision:
-            raise AssayError("own_candidate", f"You may not review {candidate_id}: {decision.reason}.")
+            raise AssayError(
+                "own_candidate", f"You may not review {candidate_id}: {decision.reason}."
+            )
         contract = self.get(candidate.campaign)
         own_runs = [
             self._run(who, run_id, candidate.solution_id, contract) for run_id in unique(run_ids)

@@ -180,9 +180,7 @@ class Compiling:
             },
         )
 
-    def _file(
-        self, solution: Solution, targets: tuple[str, ...], options: CompileOptions
-    ) -> Path:
+    def _file(self, solution: Solution, targets: tuple[str, ...], options: CompileOptions) -> Path:
         return self._cache / f"{cache_key(solution, targets, options)}.json"
 
 

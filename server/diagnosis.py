@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from ncu.capture import probe
 from pydantic import BaseModel, ConfigDict
 
-from ncu.capture import probe
 from sandbox.box import open_sandbox
 from sandbox.build import find_cuda
 from sandbox.errors import AssayError
@@ -138,6 +138,4 @@ def _attempt(name: str, look: Callable[[], str], required: bool = False) -> Chec
     try:
         return Check(name=name, ok=True, detail=look(), required=required)
     except AssayError as error:
-        return Check(
-            name=name, ok=False, detail=error.message, hint=error.hint, required=required
-        )
+        return Check(name=name, ok=False, detail=error.message, hint=error.hint, required=required)

@@ -8,6 +8,7 @@ is said to be lost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -117,10 +118,8 @@ class Jobs:
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 return False
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(job.changed.wait(), min(left, 5.0))
-            except TimeoutError:
-                pass
             await progress(job.fraction, job.doing)
         return True
 

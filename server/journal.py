@@ -29,6 +29,7 @@ from server.records import (
 )
 
 T = TypeVar("T", bound=BaseModel)
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,9 @@ class Journal:
         for event in ledger.events(kinds=tuple(_HANDLERS)):
             self.history.apply(event)
 
-    async def record(self, kind: str, origin: Origin, data: BaseModel | Mapping[str, Any]) -> Receipt:
+    async def record(
+        self, kind: str, origin: Origin, data: BaseModel | Mapping[str, Any]
+    ) -> Receipt:
         """Append an event; return when it is durable and visible."""
         body = _plain(data)
         receipt = await self.ledger.record(
@@ -222,9 +225,7 @@ class Journal:
         self._apply(kind, origin, body, receipt)
         return receipt
 
-    def _apply(
-        self, kind: str, origin: Origin, data: Mapping[str, Any], receipt: Receipt
-    ) -> None:
+    def _apply(self, kind: str, origin: Origin, data: Mapping[str, Any], receipt: Receipt) -> None:
         self.history.apply(
             Event(
                 seq=receipt.seq,
@@ -248,7 +249,7 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(10)}"
 
 
-def require(found: T | None, kind: str, identifier: str, known: Iterable[str] = ()) -> T:
+def require(found: U | None, kind: str, identifier: str, known: Iterable[str] = ()) -> U:
     """Return what was found, or raise a clear error that names what exists.
 
     The answer for "does not exist" and "is not yours" is the same on purpose.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sandbox.dataset import check_blobs
 from sandbox.errors import AssayError
 from sandbox.problem import Problem, load_problem, pin_problem, verify_problem
 from server.journal import OPERATOR, Journal, require
@@ -31,6 +32,7 @@ class Problems:
             AssayError: `problem_exists`, or whatever is wrong with the files.
         """
         candidate = load_problem(source)
+        check_blobs(candidate)
         known = self._journal.history.problems.get(candidate.name)
         if known is not None:
             if known.record.problem_sha256 == candidate.sha256:
@@ -67,7 +69,7 @@ class Problems:
     def path(self, name: str) -> Path:
         """The pinned directory, verified against the ledger."""
         fact = self._journal.history.problems.get(name)
-        record = require(fact and fact.record, "problem", name, self.names())
+        record = require(fact.record if fact else None, "problem", name, self.names())
         directory = self._root / record.problem
         verify_problem(directory, record.problem_sha256)
         return directory

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from ncu.reader import read_report
 from pydantic import BaseModel, ConfigDict
 
 from ncu.report import ReportSummary
-from ncu.reader import read_report
 from sandbox.errors import AssayError
 from server import access
 from server.artifacts import ArtifactStore

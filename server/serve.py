@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -28,6 +29,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from sandbox.errors import AssayError
 from server.app import AppServices, AssayApp, create_app
+from server.children import children_end_on_request
 from server.http_audit import PATH, HttpAudit
 from server.principals import Principal
 from server.settings import Settings
@@ -78,8 +80,8 @@ def serve_http(services: ServedServices, tools: Sequence[Tool], instructions: st
     listener = _listen(settings.host, settings.port)
     url = f"http://{_bracketed(settings.host)}:{listener.getsockname()[1]}{PATH}"
     app = create_app(tools=tools, services=services, instructions=instructions)
-    with listener:
-        asyncio.run(_serve(app, services, listener, url))
+    with listener, children_end_on_request() as stopping:
+        asyncio.run(_serve(app, services, listener, url, stopping))
 
 
 def serve_stdio(
@@ -94,7 +96,8 @@ def serve_stdio(
         principal=principal,
         stamp=SHARED_UID,
     )
-    asyncio.run(_serve_stdio(app, services))
+    with children_end_on_request() as stopping:
+        asyncio.run(_serve_stdio(app, services, stopping))
 
 
 def transport_security(host: str) -> TransportSecuritySettings:
@@ -142,7 +145,11 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    app: AssayApp, services: ServedServices, listener: socket.socket, url: str
+    app: AssayApp,
+    services: ServedServices,
+    listener: socket.socket,
+    url: str,
+    stopping: threading.Event,
 ) -> None:
     http = app.asgi(transport_security(services.settings.host))
     config = http_config(http)
@@ -150,7 +157,10 @@ async def _serve(
     try:
         await _Server(config, app, http, url).serve(sockets=[listener])
     finally:
-        await _stopped(services, {"url": url})
+        try:
+            await _stopped(services, {"url": url})
+        finally:
+            stopping.set()
 
 
 def http_config(app: HttpAudit) -> uvicorn.Config:
@@ -167,13 +177,16 @@ def http_config(app: HttpAudit) -> uvicorn.Config:
     )
 
 
-async def _serve_stdio(app: AssayApp, services: ServedServices) -> None:
+async def _serve_stdio(app: AssayApp, services: ServedServices, stopping: threading.Event) -> None:
     await _started(services, SHARED_UID)
     try:
         async with stdio_server() as (reading, writing):
             await app.server.run(reading, writing, app.server.create_initialization_options())
     finally:
-        await _stopped(services, SHARED_UID)
+        try:
+            await _stopped(services, SHARED_UID)
+        finally:
+            stopping.set()
 
 
 async def _started(services: ServedServices, data: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from wiki_index.worker import WikiClient
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROBLEMS = REPOSITORY / "kernels"
 PAGES = REPOSITORY / "wiki_index" / "pages"
+REPORTS = PROBLEMS / "reports"
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,7 @@ def _run_row(fact: Fact[RunRecord]) -> RunRow:
     )
 
 
-def _next(
-    role: Role, candidates: list[Fact[CandidateRecord]], runs: list[Fact[RunRecord]]
-) -> str:
+def _next(role: Role, candidates: list[Fact[CandidateRecord]], runs: list[Fact[RunRecord]]) -> str:
     if role is Role.WRITER:
         if not runs:
             return "Write a first correct solution: compile_kernel, then run_bench."

@@ -9,8 +9,8 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from server.jobs import Job, Work
-from server.tooling import Call
 from server.journal import Origin
+from server.tooling import Call
 
 
 def origin(call: Call, tool: str) -> Origin:

@@ -23,7 +23,9 @@ class RecordCandidateIn(In):
     parents: Ids = Field(
         default_factory=list, description="Candidate ids that this one was developed from."
     )
-    direction: str = Field(description="The optimisation direction, in a few words.", max_length=200)
+    direction: str = Field(
+        description="The optimisation direction, in a few words.", max_length=200
+    )
     hypothesis: str = Field(
         description="What should get faster and why, stated before measuring.", max_length=2000
     )

@@ -82,14 +82,16 @@ class WikiIndex:
         self,
         query: str,
         k: int = 8,
-        type: str | None = None,  # noqa: A002 - the field's name
+        type: str | None = None,
         architecture: str | None = None,
         tag: str | None = None,
     ) -> SearchAnswer:
         """The pages that answer a query best, each with its best section."""
         words = list(dict.fromkeys(tokens(clean(query))))
         if not words:
-            return SearchAnswer(hits=(), note="The query has no words. Name a feature or a symptom.")
+            return SearchAnswer(
+                hits=(), note="The query has no words. Name a feature or a symptom."
+            )
         table, pages, denied_ids = self._load()
         best: dict[str, dict[str, Any]] = {}
         for row in self._match(table, words):
@@ -248,9 +250,7 @@ def _rows(page: Page) -> list[dict[str, str]]:
 def _fits(page: Page, kind: str | None, architecture: str | None, tag: str | None) -> bool:
     return (
         (kind is None or page.type == kind)
-        and (
-            architecture is None or {architecture, "any"} & set(page.architectures) != set()
-        )
+        and (architecture is None or {architecture, "any"} & set(page.architectures) != set())
         and (tag is None or tag in page.tags)
     )
 

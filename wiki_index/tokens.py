@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _WORD = re.compile(
     r"[A-Za-z_][A-Za-z0-9_]*(?:(?:\.|::|->|/)[A-Za-z0-9_]+)*|\d+(?:[.x]\d+)*[A-Za-z%]*"
@@ -16,8 +17,8 @@ _WORD = re.compile(
 _JOINT = re.compile(r"\.|::|->|/")
 _CAMEL = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+\d*|[A-Z]+\d*|\d+")
 _STOP = frozenset(
-    "a an and are as at be by do does for from has how i if in is it its my of on or so than that "
-    "the their this to use using vs was were what when where which why will with".split()
+    """a an and are as at be by do does for from has how i if in is it its my of on or so than that
+    the their this to use using vs was were what when where which why will with""".split()  # noqa: SIM905
 )
 
 
@@ -32,7 +33,7 @@ def _word(word: str) -> tuple[str, ...]:
     found: list[str] = []
     if len(parts) > 1:
         found.append(".".join(parts).lower())
-        found += [f"{a}.{b}".lower() for a, b in zip(parts, parts[1:], strict=False)]
+        found += [f"{a}.{b}".lower() for a, b in pairwise(parts)]
     for part in parts:
         found.append(part.lower().strip("_") or part)
         atoms = [atom for atom in part.split("_") if atom]

@@ -1,4 +1,4 @@
-"""Checks the pages: schema, ids, vocabulary, links, sources. `python -m wiki_index.validate DIR`."""
+"""Checks pages: schema, ids, vocabulary, links, sources. `python -m wiki_index.validate DIR`."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class WikiClient:
         self,
         query: str,
         k: int = 8,
-        type: str | None = None,  # noqa: A002 - the field's name
+        type: str | None = None,
         architecture: str | None = None,
         tag: str | None = None,
     ) -> SearchAnswer:

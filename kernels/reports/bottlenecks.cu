@@ -81,7 +81,7 @@ int main() {
   scatter_rows<<<kElements / kThreads, kThreads>>>(a, b, kElements / 32, 32);
   column_sums<<<kElements / 1024, kThreads>>>(a, b);
   scale_stream<<<kElements / 4 / kThreads, kThreads>>>((const float4*)a, (float4*)b, kElements / 4);
-  chase<<<132 * 8, 128>>>(next, (int*)b, 128);
+  chase<<<132, 128>>>(next, (int*)b, 256);
   polynomial<<<132 * 16, kThreads>>>(b, 4096);
   polynomial<<<16, kThreads>>>(b, 4096);  // the same work on a fraction of the device
   local_table<<<1024, kThreads>>>(next, (int*)b);

@@ -174,9 +174,7 @@ class Arm:
 
     def _died(self) -> CandidateFailure:
         words = self._last_words()
-        return CandidateFailure(
-            "runtime_error", f"The solution's process ended. {words}".strip()
-        )
+        return CandidateFailure("runtime_error", f"The solution's process ended. {words}".strip())
 
     def _last_words(self) -> str:
         self._process.kill()

@@ -130,9 +130,7 @@ class _Run:
             self._baseline.close()
             self._baseline = None
 
-    def _correct(
-        self, oracle: Oracle
-    ) -> tuple[official.OfficialVerdict, Layout, int]:
+    def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
         expected = [oracle.expected(inputs) for inputs in batches]
         candidate = self._candidate_arm()
@@ -200,9 +198,7 @@ class _Run:
         if self._candidate is None:
             self._candidate = self._pool.take()
             try:
-                self._candidate.load(
-                    self._job.solution, self._job.candidate_library, self._left()
-                )
+                self._candidate.load(self._job.solution, self._job.candidate_library, self._left())
             except CandidateFailure as failure:
                 self._drop_candidate()
                 raise _rejection(failure) from failure

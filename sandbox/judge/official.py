@@ -71,9 +71,7 @@ class Proxy:
             target.copy_(value)
 
 
-def observe(
-    arm: Arm, inputs: Inputs, expected: list[torch.Tensor], timeout_s: float
-) -> Observed:
+def observe(arm: Arm, inputs: Inputs, expected: list[torch.Tensor], timeout_s: float) -> Observed:
     """Run the solution once on these inputs and take its outputs."""
     arena = Arena(layout(inputs, expected), [inputs])
     try:

@@ -74,9 +74,7 @@ def _mask_match(output: torch.Tensor, reference: torch.Tensor, settings: Setting
     return None if same else "NaN and Inf are not where the reference has them"
 
 
-def _integer_exact(
-    output: torch.Tensor, reference: torch.Tensor, settings: Settings
-) -> str | None:
+def _integer_exact(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
     if output.dtype in FLOATS:
         return None
     wrong = int((output != reference).sum())
@@ -100,7 +98,7 @@ def _error_cap(output: torch.Tensor, reference: torch.Tensor, settings: Settings
 
 
 def _scale_aware(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    error, scale = _error_and_scale(output, reference)
+    error, _ = _error_and_scale(output, reference)
     if error is None or not error.numel():
         return None
     size = float(torch.linalg.vector_norm(_finite_part(reference)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -95,6 +96,12 @@ async def _slow(call: Call, args: Slow) -> Stored:
     return Stored(note="slept")
 
 
+async def _stubborn(call: Call, args: Slow) -> Stored:
+    """Wait, in a thread that cannot be cancelled, for a child process."""
+    done = await asyncio.to_thread(subprocess.run, ["sleep", str(args.seconds)], check=False)
+    return Stored(note=str(done.returncode))
+
+
 async def _note(call: Call, args: Note) -> Stored:
     call.services.notes.append(args.text)  # type: ignore[attr-defined]
     return Stored(note=args.text)
@@ -112,6 +119,7 @@ TOOLS = (
     _tool("fail", Failing, Sum, _fail),
     _tool("review", Nothing, Stored, _note, roles=frozenset({Role.VERIFIER})),
     _tool("slow", Slow, Stored, _slow),
+    _tool("stubborn", Slow, Stored, _stubborn, roles=frozenset({Role.AUDITOR})),
     _tool("write_note", Note, Stored, _note, roles=frozenset({Role.WRITER}), read_only=False),
 )
 

@@ -19,12 +19,13 @@ from tests.server.harness import MODES, TOOLS, Live, Stored, Sum, _tool, client,
 ALLOWED = {
     "writer": {"add", "fail", "slow", "write_note"},
     "verifier": {"add", "fail", "slow", "review"},
-    "auditor": {"add", "fail", "slow"},
+    "auditor": {"add", "fail", "slow", "stubborn"},
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "add": {"a": 1},
     "fail": {"kind": "assay"},
     "slow": {"seconds": 0},
+    "stubborn": {"seconds": 0},
     "write_note": {"text": "x"},
     "review": {},
 }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
@@ -78,6 +81,27 @@ def test_a_stop_is_clean_and_quick_with_clients_connected(tmp_path: Path, mode: 
     [slow] = [event for event in events if event.tool == "slow"]
     assert slow.data["outcome"] == "cancelled"
     assert events[kinds.index("server.stopped")].seq > slow.seq
+
+
+def test_work_that_cannot_be_cancelled_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+    token = Principals(tmp_path / "principals.json").add("carol", Role.AUDITOR)[1]
+    with process(tmp_path) as (running, url):
+        request = modern("tools/call", name="stubborn", arguments={"seconds": 61})
+        asking = threading.Thread(target=_ignoring_errors, args=(url, token, request))
+        asking.start()
+        time.sleep(0.5)
+        began = time.monotonic()
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 0
+        assert time.monotonic() - began < 5
+        asking.join(10)
+    kinds = [event.kind for event in recorded(tmp_path)]
+    assert "server.stopped" in kinds and "call" in kinds
+
+
+def _ignoring_errors(url: str, token: str, request: dict[str, object]) -> None:
+    with contextlib.suppress(httpx2.HTTPError):
+        post(url, token, request)
 
 
 def test_an_idle_server_stops_at_once(tmp_path: Path) -> None:
@@ -157,7 +181,7 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_nothing_heavy_is_imported_at_start() -> None:
     program = (
-        "import sys, server.serve, server.connect\n"
+        "import sys, server.serve, server.connect, server.services, tools.registry\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)

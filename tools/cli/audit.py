@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,7 @@ def audit_verify(
     heads = read_head_file(head) if head else ()
     report = verify(opened.ledger, vkey, heads)
     if json_output:
-        print_json(report)
+        print_json(dataclasses.asdict(report))
     else:
         verdict = "[green]intact[/]" if report.ok else "[red]TAMPERED[/]"
         out.print(

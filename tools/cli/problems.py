@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from sandbox.problem import Problem, load_problem, problem_from_dataset
+from sandbox.dataset import problem_from_dataset
+from sandbox.problem import Problem, load_problem
 from server.journal import Journal
 from server.ledger.writer import Ledger
 from server.problems import DEFAULT_TARGET_SPEEDUP, Problems

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
 from ncu.findings import findings
 from ncu.reader import read_report
+
 from sandbox.errors import AssayError
 from server.journal import OPERATOR
 from server.services import open_services
@@ -62,9 +62,7 @@ def ncu(
 
 @artifact.command("add")
 @reports_errors
-def artifact_add(
-    file: Path, state: StateOption = None, json_output: JsonOption = False
-) -> None:
+def artifact_add(file: Path, state: StateOption = None, json_output: JsonOption = False) -> None:
     """Store a file (say, a report captured elsewhere) where every principal can read it."""
     kind = "ncu-report" if file.suffix == ".ncu-rep" else "file"
     try:

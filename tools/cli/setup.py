@@ -9,8 +9,8 @@ import typer
 
 from sandbox.errors import AssayError
 from server.principals import PrincipalRecord, Role
-from server.setup import initialise, principals_of, record_principal
 from server.settings import load_settings
+from server.setup import initialise, principals_of, record_principal
 from tools.cli.output import JsonOption, StateOption, err, out, print_json, reports_errors, table
 
 principal = typer.Typer(help="Who may connect, with which role.", no_args_is_help=True)
@@ -103,9 +103,7 @@ def principal_rotate(
 
 @principal.command("revoke")
 @reports_errors
-def principal_revoke(
-    name: str, state: StateOption = None, json_output: JsonOption = False
-) -> None:
+def principal_revoke(name: str, state: StateOption = None, json_output: JsonOption = False) -> None:
     """Stop a principal's token from working, at once."""
     settings = load_settings(state)
     record = principals_of(settings).revoke(name)

@@ -1,12 +1,7 @@
-"""The demonstration: a real server, two real MCP clients, one kernel from source to review.
-
-Every step is an expectation about what the server answers; a step that goes otherwise makes the
-demonstration fail. Nothing is prepared but the inputs.
-"""
+"""What the demonstration stands on: a real server process, real MCP clients, and steps that can fail."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -181,7 +176,3 @@ def load(problem: str, solution: str) -> dict[str, Any]:
     """A shipped solution."""
     path = PROBLEMS / problem / "solutions" / f"{solution}.json"
     return dict(json.loads(path.read_text("utf-8")))
-
-
-async def gather(*calls: Any) -> list[Any]:
-    return list(await asyncio.gather(*calls))

@@ -1,0 +1,281 @@
+"""What a command can and cannot do inside. Each test would pass an escape if there were one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sandbox.box import MAX_STREAM_BYTES, Command, Completed, Limits, Sandbox, open_sandbox
+from sandbox.errors import CandidateFailure, SandboxFailure
+from sandbox.runtime import python
+from sandbox.selftest import self_test
+
+ROOT = os.geteuid() == 0
+
+
+def run(sandbox: Sandbox, code: str, **limits: int | float) -> Completed:
+    """Run Python inside."""
+    return sandbox.run(
+        Command(argv=(python(), "-I", "-B", "-c", code), limits=Limits(**{"wall_s": 20.0, **limits}))  # type: ignore[arg-type]
+    )
+
+
+def out(done: Completed) -> str:
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().strip()
+
+
+def test_the_self_test_passes_and_tests_something(sandbox: Sandbox) -> None:
+    result = self_test(sandbox)
+    assert result.ok, [check for check in result.checks if not check.ok]
+    assert len(result.checks) >= 15
+
+
+def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    with pytest.raises(SandboxFailure, match="bubblewrap") as caught:
+        open_sandbox(tmp_path)
+    assert "apt-get install" in caught.value.hint
+
+
+def test_no_capability_is_left(sandbox: Sandbox) -> None:
+    text = out(run(sandbox, "print(open('/proc/self/status').read())"))
+    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb", *(["CapBnd"] if ROOT else [])):
+        assert f"{name}:\t0000000000000000" in text
+    assert "NoNewPrivs:\t1" in text
+    assert "Seccomp:\t2" in text
+
+
+@pytest.mark.skipif(not ROOT, reason="uids differ only when started as root")
+def test_the_uid_is_another_one_outside_too(sandbox: Sandbox) -> None:
+    with sandbox.start(
+        Command(argv=("/bin/sleep", "30"), limits=Limits(wall_s=30))
+    ) as process:
+        deadline = time.monotonic() + 5
+        uids: set[str] = set()
+        while time.monotonic() < deadline and not uids:
+            for pid in os.listdir("/proc"):
+                try:
+                    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    if command == b"/bin/sleep\x0030\x00":
+                        status = Path(f"/proc/{pid}/status").read_text()
+                        uids.add(status.split("Uid:\t")[1].split("\t")[0])
+                except (OSError, IndexError):
+                    continue
+        assert uids == {str(process.slot.uid)}
+        assert "0" not in uids
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root-only files")
+def test_root_only_files_cannot_be_read_even_where_they_are_visible(sandbox: Sandbox) -> None:
+    secret = Path("/usr/share/.assay-test-secret")
+    secret.write_text("secret")
+    secret.chmod(0o600)
+    try:
+        done = run(sandbox, f"print(open({str(secret)!r}).read())")
+    finally:
+        secret.unlink()
+    assert done.returncode != 0
+    assert b"Permission" in done.stderr
+
+
+def test_the_runtime_works_under_a_closed_home(sandbox: Sandbox) -> None:
+    # The interpreter may lie below a directory that only root can enter; torch must import anyway.
+    assert out(run(sandbox, "import torch; print(torch.ones(2).sum().item())")) == "2.0"
+
+
+def test_parents_of_nested_binds_can_be_entered(sandbox: Sandbox) -> None:
+    code = "import os, sys; print(all(os.access(p, os.X_OK) for p in ('/etc', '/sandbox', '/')))"
+    assert out(run(sandbox, code)) == "True"
+
+
+def test_killing_the_server_kills_the_sandbox(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\n"
+        "from sandbox.box import Command, open_sandbox\n"
+        f"box = open_sandbox(Path({str(tmp_path)!r}))\n"
+        "process = box.start(Command(argv=('/bin/sleep', '987')))\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"up\n"
+    time.sleep(0.3)
+    assert sleepers() == 1
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 5
+    while sleepers() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert sleepers() == 0
+
+
+def sleepers() -> int:
+    count = 0
+    for pid in os.listdir("/proc"):
+        try:
+            count += Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x00987\x00"
+        except OSError:
+            continue
+    return count
+
+
+def test_a_fork_bomb_hits_its_limit_and_dies(sandbox: Sandbox) -> None:
+    code = (
+        "import os, time\nn = 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        if os.fork() == 0:\n            time.sleep(60); os._exit(0)\n"
+        "        n += 1\n"
+        "except OSError:\n    print(n, flush=True)\n    os._exit(0)\n"
+    )
+    started = time.monotonic()
+    done = run(sandbox, code, processes=40, wall_s=15)
+    assert int(done.stdout or b"0") < 60
+    assert time.monotonic() - started < 15
+
+
+def test_memory_time_and_files_are_limited(sandbox: Sandbox) -> None:
+    hog = run(sandbox, "x = bytearray(2 << 30)", data_bytes=512 << 20)
+    assert hog.returncode != 0
+    assert b"MemoryError" in hog.stderr
+    started = time.monotonic()
+    loop = run(sandbox, "while True: pass", wall_s=1.0)
+    assert loop.timed_out
+    assert time.monotonic() - started < 5
+    spin = run(sandbox, "while True: pass", cpu_s=1, wall_s=15)
+    assert spin.returncode != 0
+    assert not spin.timed_out
+    disk = run(sandbox, "open('/tmp/x', 'wb').write(bytes(64 << 20))", tmp_bytes=16 << 20)
+    assert b"No space left" in disk.stderr
+    big = run(sandbox, "open('/sandbox/out/x', 'wb').write(bytes(8 << 20))", file_bytes=1 << 20)
+    assert big.returncode != 0
+
+
+def test_children_die_with_the_time_limit(sandbox: Sandbox) -> None:
+    code = (
+        "import os, time\n"
+        "for _ in range(5):\n"
+        "    if os.fork() == 0:\n        os.setsid(); time.sleep(600)\n"
+        "time.sleep(600)\n"
+    )
+    assert run(sandbox, code, wall_s=1.0).timed_out
+    again = run(sandbox, "import os; print([p for p in os.listdir('/proc') if p.isdigit()])")
+    assert len(eval(out(again))) <= 3
+
+
+def test_output_streams_are_capped(sandbox: Sandbox) -> None:
+    done = run(sandbox, "import os\nfor _ in range(64): os.write(1, b'x' * (1 << 20))")
+    assert len(done.stdout) <= MAX_STREAM_BYTES + 65536
+
+
+def test_nothing_of_the_server_leaks_in(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASSAY_TOKEN", "assay_secret")
+    secret = tmp_path / "secret"
+    secret.write_text("state")
+    with secret.open() as held:
+        os.set_inheritable(held.fileno(), True)
+        code = (
+            "import os\n"
+            "print(os.environ)\n"
+            "print(open('/proc/self/cmdline').read(), open('/proc/1/cmdline').read())\n"
+            "print([os.readlink(f'/proc/self/fd/{d}') for d in ('0', '1', '2')])\n"
+            f"print(os.path.exists({str(secret)!r}), sorted(os.listdir('/')))\n"
+        )
+        text = out(run(sandbox, code))
+    assert "assay_secret" not in text
+    assert "False" in text
+    assert "home" not in text.splitlines()[-1]
+
+
+def test_no_network_of_any_kind(sandbox: Sandbox) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        code = (
+            "import socket\n"
+            "for family in (socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK, socket.AF_PACKET):\n"
+            "    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_RAW):\n"
+            "        try:\n            socket.socket(family, kind); print('made', family, kind)\n"
+            "        except OSError: pass\n"
+            "print('done')"
+        )
+        assert out(run(sandbox, code)) == "done"
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "libc.unshare(0x10000000)",
+        "libc.ptrace(16, 1, 0, 0)",
+        "libc.mount(b'none', b'/tmp', b'tmpfs', 0, None)",
+        "libc.syscall(101, 16, 1, 0, 0)",
+        "libc.syscall(321, 0, 0, 0)",
+        "libc.syscall(425, 8, 0)",
+        "libc.syscall(438, 0, 0, 0)",
+        "libc.syscall(272 | 0x40000000, 0x10000000)",
+        "libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)",
+        "libc.setuid(0)",
+        "libc.chroot(b'/tmp')",
+    ],
+)
+def test_dangerous_system_calls_fail(sandbox: Sandbox, attempt: str) -> None:
+    code = f"import ctypes; libc = ctypes.CDLL(None, use_errno=True); print({attempt})"
+    assert out(run(sandbox, code)) == "-1"
+
+
+def test_outputs_are_taken_without_following_anything(sandbox: Sandbox) -> None:
+    code = (
+        "import os\nos.chdir('/sandbox/out')\n"
+        "open('good', 'w').write('good')\n"
+        "os.symlink('/etc/passwd', 'link')\n"
+        "os.symlink('/proc/self/environ', 'environ')\n"
+        "os.mkfifo('pipe')\n"
+        "os.link('good', 'hard') if False else None\n"
+        "os.mkdir('dir'); open('dir/inner', 'w').write('inner')\n"
+        "os.symlink('/', 'dir/root')\n"
+    )
+    assert run(sandbox, code).outputs == {"good": b"good", "dir/inner": b"inner"}
+    with pytest.raises(CandidateFailure):
+        run(sandbox, "for i in range(200): open(f'/sandbox/out/{i}', 'w').write('x')")
+
+
+def test_inputs_are_read_only_and_private(sandbox: Sandbox) -> None:
+    done = sandbox.run(
+        Command(
+            argv=(python(), "-I", "-c", "open('/sandbox/in/a.txt', 'w')"),
+            files={"a.txt": b"hello"},
+        )
+    )
+    assert done.returncode != 0
+    with pytest.raises(SandboxFailure):
+        sandbox.run(Command(argv=("/bin/true",), files={"../x": b""}))
+
+
+@pytest.mark.skipif(not ROOT, reason="one uid a slot needs root")
+def test_sandboxes_side_by_side_have_uids_of_their_own(sandbox: Sandbox) -> None:
+    code = "import os, time; time.sleep(0.5); print(os.getuid())"
+    with ThreadPoolExecutor(4) as pool:
+        uids = list(pool.map(lambda _: out(run(sandbox, code)), range(4)))
+    assert len(set(uids)) == 4
+
+
+def test_slots_are_cleaned_between_uses(sandbox: Sandbox) -> None:
+    run(sandbox, "open('/sandbox/out/left', 'w').write('x'); open('/tmp/left', 'w')")
+    text = out(run(sandbox, "import os; print(os.listdir('/sandbox/out'), os.listdir('/tmp'))"))
+    assert text == "[] []"
+
+
+def test_a_gpu_is_refused_clearly(sandbox: Sandbox) -> None:
+    with pytest.raises(SandboxFailure, match="cuda:0"):
+        sandbox.run(Command(argv=("/bin/true",), device="cuda:0"))

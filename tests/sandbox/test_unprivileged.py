@@ -1,0 +1,57 @@
+"""The same sandbox when the server is not root: a user namespace does what root did."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+UNPRIVILEGED = 65534
+
+PROGRAM = r"""
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from sandbox.box import Command, Limits, open_sandbox
+from sandbox.selftest import self_test
+box = open_sandbox(Path(sys.argv[2]))
+result = self_test(box)
+print(result.ok, [c for c in result.checks if not c.ok])
+done = box.run(Command(argv=("/bin/sh", "-c", "id -u; sleep 60 & sleep 60"), limits=Limits(wall_s=1)))
+print(done.timed_out, done.stdout)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.skipif(not SYSTEM_PYTHON.exists(), reason="needs a Python that others can start")
+def test_as_another_user(tmp_path: Path) -> None:
+    library = Path("/tmp") / f"assay-library-{os.getpid()}"
+    work = Path("/tmp") / f"assay-work-{os.getpid()}"
+    source = Path(__file__).resolve().parents[2] / "sandbox"
+    try:
+        shutil.copytree(source, library / "sandbox", ignore=shutil.ignore_patterns("__pycache__"))
+        library.chmod(0o755)
+        work.mkdir(mode=0o700)
+        os.chown(work, UNPRIVILEGED, UNPRIVILEGED)
+        done = subprocess.run(
+            [str(SYSTEM_PYTHON), "-B", "-c", PROGRAM, str(library), str(work)],
+            user=UNPRIVILEGED,
+            group=UNPRIVILEGED,
+            extra_groups=[],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={"PATH": "/usr/bin:/bin"},
+            cwd="/",
+        )
+    finally:
+        shutil.rmtree(library, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "True []"
+    assert lines[1].startswith("True b'65534")
