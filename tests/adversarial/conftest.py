@@ -1,0 +1,3 @@
+from tests.judge.conftest import bench, judge, problem
+
+__all__ = ["bench", "judge", "problem"]

@@ -1,0 +1,141 @@
+"""Whole runs through the real judge, with honest solutions and broken conditions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import AssayError
+from sandbox.judge.client import JudgeClient
+from sandbox.judge.models import BenchJob
+from sandbox.problem import Problem
+from tests.judge.conftest import HONEST, Bench, solution, write_problem
+
+
+def test_the_baseline_against_itself_is_about_one(bench: Bench) -> None:
+    result = bench(HONEST, workloads=("r8", "r64"))
+    assert result.passed, result.workloads
+    assert (result.official, result.assay, result.integrity) == ("PASSED", "PASSED", "certified")
+    assert result.speedup_geomean is not None
+    assert 0.4 < result.speedup_geomean < 2.5
+    for workload in result.workloads:
+        assert workload.samples is not None
+        assert workload.verified_calls >= len(workload.samples.candidate_us)
+        assert workload.latency_us is not None
+        assert workload.latency_us > 1.0
+
+
+def test_a_slower_solution_is_seen_to_be_slower(bench: Bench) -> None:
+    slow = HONEST + "_run = run\ndef run(x, w, y):\n    for _ in range(6): _run(x, w, y)\n"
+    result = bench(slow, workloads=("r64",))
+    assert result.passed
+    assert not result.faster
+    assert result.speedup_geomean is not None
+    assert result.speedup_geomean < 0.5
+
+
+def test_value_returning_solutions_work(bench: Bench) -> None:
+    source = HONEST.replace("y.copy_(", "return (").replace("run(x, w, y)", "run(x, w)")
+    assert bench(source, in_place=False).passed
+
+
+@pytest.mark.parametrize(
+    ("returned", "status"),
+    [
+        ("return x[:, :4]", "INCORRECT_SHAPE"),
+        ("return x.half()", "INCORRECT_DTYPE"),
+        ("return x, x", "INCORRECT_SHAPE"),
+        ("return None", "RUNTIME_ERROR"),
+    ],
+)
+def test_returned_values_must_fit(bench: Bench, returned: str, status: str) -> None:
+    result = bench(f"def run(x, w):\n    {returned}\n", in_place=False)
+    assert not result.passed
+    assert result.workloads[0].status == status
+    assert result.workloads[0].latency_us is None
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import nothing_like_this\n", "nothing_like_this"),
+        ("def run(x, w, y):\n    raise ValueError('boo')\n", "boo (at main.py:2)"),
+        ("def run(x):\n    pass\n", "TypeError"),
+        ("import os\ndef run(x, w, y):\n    os.abort()\n", "ended"),
+    ],
+)
+def test_failures_are_described(bench: Bench, source: str, words: str) -> None:
+    (workload,) = bench(source).workloads
+    assert workload.status == "RUNTIME_ERROR"
+    assert words in str(workload.reason)
+
+
+def test_one_failing_workload_leaves_the_others(bench: Bench) -> None:
+    source = HONEST + "_run = run\ndef run(x, w, y):\n    assert len(x) < 60\n    _run(x, w, y)\n"
+    result = bench(source, workloads=("r8", "r64"))
+    assert [w.status for w in result.workloads] == ["PASSED", "RUNTIME_ERROR"]
+    assert not result.passed
+    assert result.speedup_geomean is None
+
+
+def test_a_hang_ends_with_the_time_limit(bench: Bench) -> None:
+    (workload,) = bench("import time\ndef run(x, w, y):\n    time.sleep(99)\n", timeout_s=5).workloads
+    assert workload.status == "TIMEOUT"
+
+
+def test_a_changed_problem_is_refused(
+    judge: JudgeClient, problem: Problem, tmp_path: Path
+) -> None:
+    other = write_problem(tmp_path / "p", relative_l2=1e-3)
+    job = BenchJob(
+        problem_path=other.root,
+        problem_sha256=problem.sha256,
+        solution=solution(HONEST),
+        workload_uuids=("r8",),
+    )
+    with pytest.raises(AssayError, match="not the one that was pinned"):
+        judge.bench(job)
+
+
+def test_a_broken_baseline_is_nobodys_fault(bench: Bench, tmp_path: Path) -> None:
+    broken = write_problem(tmp_path / "p")
+    (broken.root / "baseline.json").write_text(
+        solution("def run(x, w, y): pass\n", name="base").model_dump_json()
+    )
+    from sandbox.problem import load_problem
+
+    with pytest.raises(AssayError, match="baseline"):
+        bench(HONEST, on=load_problem(broken.root))
+
+
+def test_a_gpu_is_refused_clearly(judge: JudgeClient, problem: Problem) -> None:
+    job = BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution(HONEST),
+        workload_uuids=("r8",),
+        device="cuda:0",
+    )
+    with pytest.raises(AssayError) as caught:
+        judge.bench(job)
+    assert caught.value.code == "device_unavailable"
+
+
+def test_the_judge_survives_being_killed(tmp_path: Path, problem: Problem) -> None:
+    client = JudgeClient(tmp_path)
+    job = BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution(HONEST),
+        workload_uuids=("r8",),
+        quick=True,
+    )
+    try:
+        assert client.bench(job).passed
+        assert client._process is not None
+        client._process.kill()
+        client._process.wait()
+        assert client.bench(job).passed
+    finally:
+        client.close()
