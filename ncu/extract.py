@@ -59,11 +59,17 @@ def summarise(path: Path, container: Container) -> ReportSummary:
     """
     try:
         import ncu_report
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise AssayError(
             "ncu_report_missing",
             "Reading .ncu-rep files needs NVIDIA's reader, which is not installed.",
             'pip install "kernel-assay[ncu]"',
+        ) from error
+    except ImportError as error:
+        raise AssayError(
+            "unreadable_report",
+            f"NVIDIA's reader is installed but does not load: {str(error)[:200]}.",
+            'pip install --force-reinstall "kernel-assay[ncu]"',
         ) from error
     reader = importlib.metadata.version("ncu-report")
     try:
@@ -73,7 +79,7 @@ def summarise(path: Path, container: Container) -> ReportSummary:
             for r in range(context.num_ranges())
             for action in _actions(context.range_by_idx(r))
         ]
-    except Exception as error:  # noqa: BLE001 - the native reader raises bare types
+    except Exception as error:  # the native reader raises bare types
         raise _refuse(container, reader, type(error).__name__) from error
     if len(actions) < container.results:
         found = f"it found {len(actions)} of {container.results} results"

@@ -6,6 +6,8 @@ to capture, and takes one of the five places.
 
 from __future__ import annotations
 
+import math
+
 from ncu import signals
 from ncu.patterns import PATTERNS, Pattern
 from ncu.report import Evidence, Finding, KernelProfile, Severity
@@ -73,7 +75,9 @@ def _evidence(kernel: KernelProfile, name: str) -> Evidence | None:
         value = getattr(kernel.launch, name)
     else:
         value = getattr(kernel, name, None)
-    return None if value is None else Evidence(metric=name, value=value, unit=unit)
+    if value is None or not math.isfinite(value):
+        return None
+    return Evidence(metric=name, value=value, unit=unit)
 
 
 def _not_measured(patterns: list[Pattern]) -> Finding:

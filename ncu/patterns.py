@@ -1,22 +1,18 @@
-"""The known bottleneck patterns, one entry each: when it holds, how badly, what to try, when not.
+"""The known bottleneck patterns, one entry each: what shows it, what to try first, when not to.
 
-`score` looks at one profile and answers with a weight (0 to 100; 0: does not hold) or None: the
-report lacks what the pattern needs. `sections` then says what to capture. Thresholds are
-judgements, written here and nowhere else. A pattern is a hint where to look, never a verdict.
+Data only: `ncu.scores` decides when a pattern holds, and `sections` says what to capture where it
+cannot tell. A pattern is a hint where to look, never a verdict.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from ncu import signals
-from ncu.report import KernelProfile, Severity
+from ncu import scores, signals
+from ncu.report import Severity
+from ncu.scores import Score
 
 HIGH_SCORE, MEDIUM_SCORE = 75, 50
-
-Score = Callable[[KernelProfile], float | None]
 
 TABLES, WARPS, SOL = "MemoryWorkloadAnalysis_Tables", "WarpStateStats", "SpeedOfLight"
 OCCUPANCY, PIPES, LAUNCH = "Occupancy", "ComputeWorkloadAnalysis", "LaunchStats"
@@ -45,146 +41,13 @@ class Pattern:
         return Severity.MEDIUM if score >= MEDIUM_SCORE else Severity.LOW
 
 
-def _local_memory(k: KernelProfile) -> float | None:
-    share = signals.local_share(k)
-    if share is None:
-        return None
-    return 60 + 40 * share if share > 0.05 else 0
-
-
-def _uncoalesced(op: str) -> Score:
-    def score(k: KernelProfile) -> float | None:
-        share = signals.wasted_share(k, op)
-        if share is None:
-            return None
-        return 50 + 45 * share if share > 0.2 else 0
-
-    return score
-
-
-def _bank_conflicts(k: KernelProfile) -> float | None:
-    share = signals.conflict_share(k)
-    if share is None:
-        return None
-    busy = k.metric(signals.SHARED_BUSY_PCT)
-    waiting = signals.stall_share(k, "mio_throttle", "short_scoreboard")
-    matters = (busy or 0) >= 10 or (waiting or 0) >= 20 or (busy is None and waiting is None)
-    return 55 + 45 * share if share >= 0.2 and matters else 0
-
-
-def _latency(k: KernelProfile) -> float | None:
-    waiting = signals.stall_share(k, "long_scoreboard")
-    useful = signals.useful_dram_pct(k)
-    if waiting is None or useful is None:
-        return None
-    queued = signals.stall_share(k, "lg_throttle", "mio_throttle", "tex_throttle") or 0.0
-    memory, compute = k.memory_throughput_pct or 0.0, k.compute_throughput_pct or 0.0
-    local = signals.local_share(k) or 0.0
-    holds = waiting > 40 and useful < 40 and memory < 80 and compute < 60 and queued < 20
-    return 60 + 0.4 * waiting if holds and local < 0.5 else 0
-
-
-def _small_grid(k: KernelProfile) -> float | None:
-    blocks, sms, waves = signals.blocks(k), k.launch.sm_count, k.launch.waves_per_sm
-    if blocks is None or (sms is None and waves is None):
-        return None
-    if sms is not None and blocks < sms:
-        return 98 - 15 * blocks / sms
-    return 50 if waves is not None and waves < 0.5 else 0
-
-
-def _tail(k: KernelProfile) -> float | None:
-    waves = k.launch.waves_per_sm
-    if waves is None:
-        return None
-    idle = 1 - waves / math.ceil(waves) if waves > 1 else 0.0
-    return 40 + 50 * idle if idle > 0.2 else 0
-
-
-def _barrier(k: KernelProfile) -> float | None:
-    waiting = signals.stall_share(k, "barrier")
-    if waiting is None:
-        return None
-    return 35 + 0.4 * waiting if waiting > 20 else 0
-
-
-def _divergence(k: KernelProfile) -> float | None:
-    threads = k.metric(signals.THREADS_PER_INSTRUCTION)
-    if threads is None:
-        return None
-    return 45 + 45 * (1 - threads / 32) if threads < 24 else 0
-
-
-def _fp64(k: KernelProfile) -> float | None:
-    busy = k.metric(signals.PIPE_PCT.format("fp64"))
-    if busy is None:
-        return None
-    return 45 + 0.4 * busy if busy > 5 else 0
-
-
-def _occupancy(k: KernelProfile) -> float | None:
-    most, limiter = k.theoretical_occupancy_pct, k.occupancy_limiter
-    if most is None or limiter is None:
-        return None
-    if most >= 50 or limiter == "warps":
-        return 0
-    well_used = max(k.compute_throughput_pct or 0, k.dram_throughput_pct or 0) >= 60
-    return 25 if well_used else 52
-
-
-def _unfilled_occupancy(k: KernelProfile) -> float | None:
-    most, reached = k.theoretical_occupancy_pct, k.achieved_occupancy_pct
-    if most is None or reached is None:
-        return None
-    return 44 if most >= 50 and reached < 0.6 * most else 0
-
-
-def _dram_bound(k: KernelProfile) -> float | None:
-    dram, useful = k.dram_throughput_pct, signals.useful_dram_pct(k)
-    if dram is None or useful is None:
-        return None
-    local = signals.local_share(k) or 0.0
-    return 45 + 0.3 * dram if dram >= 70 and useful >= 0.75 * dram and local < 0.25 else 0
-
-
-def _dram_busy(k: KernelProfile) -> float | None:
-    dram = k.dram_throughput_pct
-    if dram is None:
-        return None
-    known = signals.useful_dram_pct(k) is not None
-    return 45 + 0.2 * dram if dram >= 50 and not known else 0
-
-
-def _cache_bound(k: KernelProfile) -> float | None:
-    memory, dram = k.memory_throughput_pct, k.dram_throughput_pct
-    if memory is None or dram is None:
-        return None
-    return 40 + 0.2 * memory if memory >= 60 and dram < memory - 15 else 0
-
-
-def _compute_bound(k: KernelProfile) -> float | None:
-    compute = k.compute_throughput_pct
-    if compute is None:
-        return None
-    return 45 + 0.3 * compute if compute >= 60 else 0
-
-
-def _tensor_idle(k: KernelProfile) -> float | None:
-    tensor = k.metric(signals.PIPE_PCT.format("tensor"))
-    fma = k.metric(signals.PIPE_PCT.format("fma"))
-    if tensor is None or fma is None:
-        return None
-    # Some ordinary instructions are booked on a tensor sub-pipe: a few percent mean idle.
-    return 42 if fma > 50 and tensor < 10 else 0
-
-
 _GLOBAL = "l1tex__t_{}_pipe_lsu_mem_global_op_{}.sum"
 
 PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="local-memory",
         title="Local memory traffic: spilled registers or arrays indexed at run time",
-        score=_local_memory,
+        score=scores.local_memory,
         evidence=(
             signals.SECTORS.format("local", "ld"),
             signals.SECTORS.format("local", "st"),
@@ -201,7 +64,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="uncoalesced-stores",
         title="Uncoalesced stores: most bytes of each sector are not used",
-        score=_uncoalesced("st"),
+        score=scores.uncoalesced("st"),
         evidence=(
             "sectors_per_request_st",
             signals.BYTES_PER_SECTOR.format("st"),
@@ -216,7 +79,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="uncoalesced-loads",
         title="Uncoalesced loads: most bytes of each sector are not used",
-        score=_uncoalesced("ld"),
+        score=scores.uncoalesced("ld"),
         evidence=(
             "sectors_per_request_ld",
             signals.BYTES_PER_SECTOR.format("ld"),
@@ -231,7 +94,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="bank-conflicts",
         title="Shared-memory bank conflicts",
-        score=_bank_conflicts,
+        score=scores.bank_conflicts,
         evidence=(
             signals.CONFLICTS,
             signals.SHARED_WAVEFRONTS,
@@ -248,7 +111,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="latency-bound",
         title="Latency-bound: warps wait for loads while bandwidth is left",
-        score=_latency,
+        score=scores.latency,
         evidence=(
             "stall:long_scoreboard",
             "dram_throughput_pct",
@@ -265,7 +128,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="small-grid",
         title="Small grid: too few blocks to fill the device",
-        score=_small_grid,
+        score=scores.small_grid,
         evidence=("blocks", "sm_count", "waves_per_sm"),
         advice="Split the work further (along K, heads, the sequence), use smaller blocks, or "
         "batch launches.",
@@ -276,7 +139,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="tail-wave",
         title="Tail: the last wave of blocks leaves SMs idle",
-        score=_tail,
+        score=scores.tail,
         evidence=("waves_per_sm", "blocks", "sm_count"),
         advice="Choose a block size or tile that gives whole waves, or a persistent kernel that "
         "fetches tiles until none is left.",
@@ -287,7 +150,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="barrier",
         title="Warps wait at barriers",
-        score=_barrier,
+        score=scores.barrier,
         evidence=("stall:barrier",),
         advice="Synchronise fewer warps or less often: warp-level primitives, several buffers, "
         "mbarriers instead of __syncthreads.",
@@ -298,7 +161,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="divergence",
         title="Divergence: few threads of each warp are active",
-        score=_divergence,
+        score=scores.divergence,
         evidence=(signals.THREADS_PER_INSTRUCTION,),
         advice="Regroup work so that the lanes of a warp take the same branch.",
         caveat="The last steps of a reduction look like this and cost little.",
@@ -308,7 +171,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="fp64",
         title="Double-precision arithmetic is in use",
-        score=_fp64,
+        score=scores.fp64,
         evidence=(signals.PIPE_PCT.format("fp64"),),
         advice="If the kernel is meant for lower precision, look for literals without f and for "
         "double math functions.",
@@ -319,7 +182,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="occupancy-limited",
         title="Occupancy is limited by {limiter}",
-        score=_occupancy,
+        score=scores.occupancy,
         evidence=(
             "theoretical_occupancy_pct",
             "achieved_occupancy_pct",
@@ -336,7 +199,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="occupancy-unfilled",
         title="Achieved occupancy is far below the theoretical one",
-        score=_unfilled_occupancy,
+        score=scores.unfilled_occupancy,
         evidence=("achieved_occupancy_pct", "theoretical_occupancy_pct", "waves_per_sm"),
         advice="Look for imbalance between blocks, a short kernel or too small a grid.",
         caveat="A consequence more often than a cause; short kernels always show it.",
@@ -346,7 +209,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="dram-bound",
         title="DRAM-bound: at {dram:.0f} % of peak bandwidth, it is used well",
-        score=_dram_bound,
+        score=scores.dram_bound,
         evidence=("dram_throughput_pct", "memory_throughput_pct", "l2_hit_pct"),
         advice="Little to gain from tuning. Move fewer bytes: fuse with the neighbouring kernel, "
         "narrower types, more reuse in L2 or shared memory.",
@@ -359,7 +222,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="dram-busy",
         title="DRAM is busy ({dram:.0f} % of peak); whether with useful bytes was not measured",
-        score=_dram_busy,
+        score=scores.dram_busy,
         evidence=("dram_throughput_pct", "memory_throughput_pct"),
         advice="Find out first whether bytes are wasted: capture the memory tables, which show "
         "uncoalesced accesses and local memory.",
@@ -371,7 +234,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="cache-bound",
         title="A cache or its interface is busier than DRAM",
-        score=_cache_bound,
+        score=scores.cache_bound,
         evidence=(
             "memory_throughput_pct",
             "dram_throughput_pct",
@@ -387,7 +250,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="compute-bound",
         title="Compute-bound: at {compute:.0f} % of the SM's peak",
-        score=_compute_bound,
+        score=scores.compute_bound,
         evidence=(
             "compute_throughput_pct",
             signals.PIPE_PCT.format("fma"),
@@ -404,7 +267,7 @@ PATTERNS: tuple[Pattern, ...] = (
     Pattern(
         id="tensor-idle",
         title="FMA pipe busy, tensor cores idle",
-        score=_tensor_idle,
+        score=scores.tensor_idle,
         evidence=(signals.PIPE_PCT.format("fma"), signals.PIPE_PCT.format("tensor")),
         advice="If this is a matrix product: use mma, wgmma or tcgen05 with the input types it "
         "allows.",

@@ -14,6 +14,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(max_length=4096)]
+BRIEF_CHARACTERS = 120
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Model(BaseModel):
@@ -25,16 +27,18 @@ class Model(BaseModel):
 class Launch(Model):
     """How the kernel was launched."""
 
-    grid: tuple[int, int, int] | None = None
-    block: tuple[int, int, int] | None = None
-    cluster: tuple[int, int, int] | None = Field(default=None, description="None: no clusters.")
-    registers_per_thread: int | None = None
-    static_shared_bytes: int | None = Field(default=None, description="Per block.")
-    dynamic_shared_bytes: int | None = Field(default=None, description="Per block.")
+    grid: tuple[Count, Count, Count] | None = None
+    block: tuple[Count, Count, Count] | None = None
+    cluster: tuple[Count, Count, Count] | None = Field(
+        default=None, description="None: no clusters."
+    )
+    registers_per_thread: Count | None = None
+    static_shared_bytes: Count | None = Field(default=None, description="Per block.")
+    dynamic_shared_bytes: Count | None = Field(default=None, description="Per block.")
     waves_per_sm: float | None = Field(
         default=None, description="Full waves of blocks; below 1 the device is not filled."
     )
-    sm_count: int | None = None
+    sm_count: Count | None = None
 
 
 class StallUnit(StrEnum):
@@ -126,6 +130,15 @@ class KernelProfile(Model):
             if name in self.metrics:
                 return self.metrics[name].value
         return None
+
+    def brief(self) -> KernelProfile:
+        """The same without raw metrics, and with the first words of NVIDIA's advice only."""
+        rules = tuple(
+            rule.model_copy(update={"message": rule.message[:BRIEF_CHARACTERS]})
+            for rule in self.rules
+            if rule.kind in (RuleKind.OPTIMIZATION, RuleKind.WARNING, RuleKind.ERROR)
+        )
+        return self.model_copy(update={"metrics": {}, "rules": rules})
 
 
 class ReportSummary(Model):

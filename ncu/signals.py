@@ -52,7 +52,7 @@ def sectors_per_request(kernel: KernelProfile, op: str) -> float | None:
     requests = kernel.metric(REQUESTS.format("global", op))
     if count is None or requests is None:
         return None
-    return count / requests if requests > 0 else 0.0
+    return count / requests if requests >= 1 else 0.0
 
 
 def waste(kernel: KernelProfile, op: str) -> float | None:

@@ -80,7 +80,7 @@ def shape(outcome: ProfileOutcome, pattern: str | None) -> ProfileNcuOut:
         headline=outcome.profile.headline,
         device=outcome.report.device,
         kernels=[
-            ProfiledKernel(kernel=kernel, findings=list(findings(kernel)))
+            ProfiledKernel(kernel=kernel.brief(), findings=list(findings(kernel)))
             for kernel in chosen[:MAX_KERNELS]
         ],
         omitted=max(0, len(chosen) - MAX_KERNELS),

@@ -72,7 +72,7 @@ def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor]) -> Layout:
 class Arena:
     """The shared memory of one challenge."""
 
-    def __init__(self, where: Layout, batch: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, where: Layout, batch: Sequence[list[Any]]) -> None:
         self.layout = where
         self.batch = batch
         size = where.stride * len(batch)

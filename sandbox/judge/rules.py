@@ -7,8 +7,10 @@ declares it, and says in words what is wrong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -48,94 +50,115 @@ def check(
                 f"{name} is {output.dtype} {list(output.shape)}, "
                 f"expected {reference.dtype} {list(reference.shape)}",
             )
-        for rule, test in _RULES.items():
-            if getattr(settings.rules, rule) and (why := test(output, reference, settings)):
+        table = _FLOAT_RULES if output.dtype in FLOATS else _INTEGER_RULES
+        pair = _Pair(output, reference)
+        for rule, test in table.items():
+            if getattr(settings.rules, rule) and (why := test(pair, settings)):
                 return Violation(rule, f"{name}: {why}")
     return None
 
 
-def _finite(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    if output.dtype not in FLOATS:
-        return None
-    extra = (~torch.isfinite(_wide(output))) & torch.isfinite(_wide(reference))
-    count = int(extra.sum())
+class _Pair:
+    """An output and its reference, with what several rules need, computed once."""
+
+    def __init__(self, output: torch.Tensor, reference: torch.Tensor) -> None:
+        self.output = output
+        self.reference = reference
+
+    @cached_property
+    def x(self) -> torch.Tensor:
+        """The output as float32: float8 knows neither isnan nor comparison."""
+        return self.output.to(torch.float32).flatten()
+
+    @cached_property
+    def y(self) -> torch.Tensor:
+        return self.reference.to(torch.float32).flatten()
+
+    @cached_property
+    def usable(self) -> torch.Tensor | None:
+        """Where the reference is finite; None for everywhere, which is the usual case."""
+        mask = torch.isfinite(self.y)
+        return None if bool(mask.all()) else mask
+
+    @cached_property
+    def target(self) -> torch.Tensor:
+        """The reference with zeros where it is not finite."""
+        if self.usable is None:
+            return self.y
+        return torch.where(self.usable, self.y, torch.zeros_like(self.y))
+
+    @cached_property
+    def error(self) -> torch.Tensor:
+        """Absolute error; infinite where only the output is not finite, zero where only `y` is."""
+        error = (self.x - self.target).abs_()
+        if self.usable is not None:
+            error = torch.where(self.usable, error, torch.zeros_like(error))
+        return torch.nan_to_num_(error, nan=float("inf"), posinf=float("inf"))
+
+    @cached_property
+    def size(self) -> float:
+        """The reference's L2 norm, summed in double precision."""
+        return float(torch.linalg.vector_norm(self.target, dtype=torch.float64))
+
+    @property
+    def rms(self) -> float:
+        return self.size / math.sqrt(self.target.numel())
+
+
+def _finite(pair: _Pair, settings: Settings) -> str | None:
+    bad = ~torch.isfinite(pair.x)
+    if pair.usable is not None:
+        bad &= pair.usable
+    count = int(bad.sum())
     return f"{count} elements are NaN or Inf (or were never written)" if count else None
 
 
-def _mask_match(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    if output.dtype not in FLOATS:
+def _mask_match(pair: _Pair, settings: Settings) -> str | None:
+    if pair.usable is None and bool(torch.isfinite(pair.x).all()):
         return None
-    x, y = _wide(output), _wide(reference)
-    same = (
-        torch.equal(torch.isnan(x), torch.isnan(y))
-        and torch.equal(torch.isposinf(x), torch.isposinf(y))
-        and torch.equal(torch.isneginf(x), torch.isneginf(y))
+    same = all(
+        torch.equal(test(pair.x), test(pair.y))
+        for test in (torch.isnan, torch.isposinf, torch.isneginf)
     )
     return None if same else "NaN and Inf are not where the reference has them"
 
 
-def _integer_exact(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    if output.dtype in FLOATS:
-        return None
-    wrong = int((output != reference).sum())
-    return f"{wrong} of {reference.numel()} integers differ" if wrong else None
+def _integer_exact(pair: _Pair, settings: Settings) -> str | None:
+    wrong = int((pair.output != pair.reference).sum())
+    return f"{wrong} of {pair.reference.numel()} integers differ" if wrong else None
 
 
-def _error_cap(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    error, scale = _error_and_scale(output, reference)
-    if error is None or not error.numel():
+def _error_cap(pair: _Pair, settings: Settings) -> str | None:
+    if not pair.error.numel():
         return None
     # An element may be off by the cap times the larger of its own size and the output's RMS.
-    allowed = settings.cap * torch.clamp(_finite_part(reference).abs(), min=scale)
-    worst = float((error - allowed).max())
-    if worst <= 0:
+    allowed = pair.target.abs().clamp_(min=pair.rms).mul_(settings.cap)
+    excess = pair.error - allowed
+    place = int(excess.argmax())
+    if float(excess[place]) <= 0:
         return None
-    place = int((error - allowed).argmax())
     return (
-        f"element {place} is off by {float(error[place]):.3g}, "
-        f"allowed {float(allowed[place]):.3g} (the output's RMS is {scale:.3g})"
+        f"element {place} is off by {float(pair.error[place]):.3g}, "
+        f"allowed {float(allowed[place]):.3g} (the output's RMS is {pair.rms:.3g})"
     )
 
 
-def _scale_aware(output: torch.Tensor, reference: torch.Tensor, settings: Settings) -> str | None:
-    error, _ = _error_and_scale(output, reference)
-    if error is None or not error.numel():
+def _scale_aware(pair: _Pair, settings: Settings) -> str | None:
+    if not pair.error.numel():
         return None
-    size = float(torch.linalg.vector_norm(_finite_part(reference)))
-    distance = float(torch.linalg.vector_norm(error))
-    if distance <= settings.relative_l2 * size:
+    distance = float(torch.linalg.vector_norm(pair.error, dtype=torch.float64))
+    if distance <= settings.relative_l2 * pair.size:
         return None
-    relative = distance / size if size else float("inf")
+    relative = distance / pair.size if pair.size else float("inf")
     return f"relative L2 error {relative:.3g}, allowed {settings.relative_l2:g}"
 
 
-_RULES: dict[str, Callable[[torch.Tensor, torch.Tensor, Settings], str | None]] = {
+_Rule = Callable[[_Pair, Settings], str | None]
+
+_FLOAT_RULES: dict[str, _Rule] = {
     "finite": _finite,
     "mask_match": _mask_match,
-    "integer_exact": _integer_exact,
     "error_cap": _error_cap,
     "scale_aware": _scale_aware,
 }
-
-
-def _wide(tensor: torch.Tensor) -> torch.Tensor:
-    """As float64: float8 knows neither isnan nor comparison."""
-    return tensor.to(torch.float32).to(torch.float64).flatten()
-
-
-def _finite_part(reference: torch.Tensor) -> torch.Tensor:
-    return torch.nan_to_num(_wide(reference), nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _error_and_scale(
-    output: torch.Tensor, reference: torch.Tensor
-) -> tuple[torch.Tensor | None, float]:
-    """Absolute error where the reference is finite, and the reference's root mean square."""
-    if output.dtype not in FLOATS:
-        return None, 0.0
-    y = _finite_part(reference)
-    usable = torch.isfinite(_wide(reference))
-    error = torch.where(usable, (_wide(output) - y).abs(), torch.zeros_like(y))
-    error = torch.nan_to_num(error, nan=float("inf"), posinf=float("inf"))
-    scale = float(torch.sqrt((y * y).mean())) if y.numel() else 0.0
-    return error, scale
+_INTEGER_RULES: dict[str, _Rule] = {"integer_exact": _integer_exact}

@@ -27,7 +27,6 @@ MAX_CALLS = 64
 MAX_ARENA_BYTES = 32 << 20
 CONFIDENCE = 0.95
 RESAMPLES = 2000
-MAPPINGS = 5
 
 Verify = Callable[[Arm, Arena, torch.Tensor], None]
 """Raises if any output in the snapshot of an arena is wrong."""
@@ -64,14 +63,19 @@ def measure(
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
     calls = _calls_per_batch(candidate, baseline, where, fresh, verify, plan)
-    overhead = _overhead(baseline, where, [fresh() for _ in range(calls)], plan)
-    times: dict[bool, list[float]] = {True: [], False: []}
+    walls: dict[bool, list[float]] = {True: [], False: []}
+    costs: list[float] = []
     for number in range(plan.rounds):
         batch = [fresh() for _ in range(calls)]
+        costs.append(_protocol_cost(baseline, where, batch, plan.timeout_s))
         order = (candidate, baseline) if number % 2 == 0 else (baseline, candidate)
         for arm in order:
             wall_s = _challenge(arm, where, batch, verify, plan.timeout_s)
-            times[arm is candidate].append((wall_s - overhead) / calls)
+            walls[arm is candidate].append(wall_s)
+    overhead = statistics.median(costs)
+    times = {
+        arm: [(wall_s - overhead) / calls for wall_s in measured] for arm, measured in walls.items()
+    }
     floor = max(overhead / calls / 20, 1e-7)  # what this clock cannot resolve
     ours = [max(t, floor) for t in times[True]]
     theirs = [max(t, floor) for t in times[False]]
@@ -136,12 +140,10 @@ def _calls_per_batch(
     return max(1, min(fit, math.ceil(TARGET_BATCH_S / max(single, 1e-6))))
 
 
-def _overhead(baseline: Arm, where: Layout, batch: list[Inputs], plan: Plan) -> float:
-    costs = []
-    for _ in range(MAPPINGS):
-        arena = Arena(where, batch)
-        try:
-            costs.append(baseline.map_only(arena, plan.timeout_s).wall_s)
-        finally:
-            arena.close()
-    return statistics.median(costs)
+def _protocol_cost(baseline: Arm, where: Layout, batch: list[Inputs], timeout_s: float) -> float:
+    """One challenge without a call: mapping the arena and the round trip."""
+    arena = Arena(where, batch)
+    try:
+        return baseline.map_only(arena, timeout_s).wall_s
+    finally:
+        arena.close()

@@ -51,13 +51,19 @@ def write_problem(directory: Path, **settings: object) -> Problem:
     lines = [
         {
             "definition": "rmsnorm_small",
-            "workload": {"uuid": f"r{n}", "axes": {"rows": n}, "inputs": {"x": random, "w": random}},
+            "workload": {
+                "uuid": f"r{n}",
+                "axes": {"rows": n},
+                "inputs": {"x": random, "w": random},
+            },
         }
         for n in (8, 64)
     ]
     (directory / "workloads.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     (directory / "baseline.json").write_text(solution(HONEST, name="base").model_dump_json())
-    (directory / "settings.json").write_text(json.dumps({"relative_l2": 1e-4, "cap": 1e-3, **settings}))
+    (directory / "settings.json").write_text(
+        json.dumps({"relative_l2": 1e-4, "cap": 1e-3, **settings})
+    )
     return load_problem(directory)
 
 

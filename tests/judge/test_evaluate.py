@@ -80,13 +80,13 @@ def test_one_failing_workload_leaves_the_others(bench: Bench) -> None:
 
 
 def test_a_hang_ends_with_the_time_limit(bench: Bench) -> None:
-    (workload,) = bench("import time\ndef run(x, w, y):\n    time.sleep(99)\n", timeout_s=5).workloads
+    (workload,) = bench(
+        "import time\ndef run(x, w, y):\n    time.sleep(99)\n", timeout_s=5
+    ).workloads
     assert workload.status == "TIMEOUT"
 
 
-def test_a_changed_problem_is_refused(
-    judge: JudgeClient, problem: Problem, tmp_path: Path
-) -> None:
+def test_a_changed_problem_is_refused(judge: JudgeClient, problem: Problem, tmp_path: Path) -> None:
     other = write_problem(tmp_path / "p", relative_l2=1e-3)
     job = BenchJob(
         problem_path=other.root,

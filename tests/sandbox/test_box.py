@@ -24,7 +24,9 @@ ROOT = os.geteuid() == 0
 def run(sandbox: Sandbox, code: str, **limits: int | float) -> Completed:
     """Run Python inside."""
     return sandbox.run(
-        Command(argv=(python(), "-I", "-B", "-c", code), limits=Limits(**{"wall_s": 20.0, **limits}))  # type: ignore[arg-type]
+        Command(
+            argv=(python(), "-I", "-B", "-c", code), limits=Limits(**{"wall_s": 20.0, **limits})
+        )  # type: ignore[arg-type]
     )
 
 
@@ -56,17 +58,15 @@ def test_no_capability_is_left(sandbox: Sandbox) -> None:
 
 @pytest.mark.skipif(not ROOT, reason="uids differ only when started as root")
 def test_the_uid_is_another_one_outside_too(sandbox: Sandbox) -> None:
-    with sandbox.start(
-        Command(argv=("/bin/sleep", "30"), limits=Limits(wall_s=30))
-    ) as process:
+    with sandbox.start(Command(argv=("/bin/sleep", "30"), limits=Limits(wall_s=30))) as process:
         deadline = time.monotonic() + 5
         uids: set[str] = set()
         while time.monotonic() < deadline and not uids:
-            for pid in os.listdir("/proc"):
+            for entry in Path("/proc").iterdir():
                 try:
-                    command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                    command = (entry / "cmdline").read_bytes()
                     if command == b"/bin/sleep\x0030\x00":
-                        status = Path(f"/proc/{pid}/status").read_text()
+                        status = (entry / "status").read_text()
                         uids.add(status.split("Uid:\t")[1].split("\t")[0])
                 except (OSError, IndexError):
                     continue
@@ -120,9 +120,9 @@ def test_killing_the_server_kills_the_sandbox(tmp_path: Path) -> None:
 
 def sleepers() -> int:
     count = 0
-    for pid in os.listdir("/proc"):
+    for entry in Path("/proc").iterdir():
         try:
-            count += Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x00987\x00"
+            count += (entry / "cmdline").read_bytes() == b"/bin/sleep\x00987\x00"
         except OSError:
             continue
     return count

@@ -160,9 +160,7 @@ def test_the_cache_key_covers_everything() -> None:
 def test_an_endless_compilation_is_stopped(sandbox: Sandbox) -> None:
     source = "template<int N> struct A { A<N+1> a; A<N+2> b; };\nA<0> x;\nvoid run() {}\n"
     slow = "#include <regex>\n#include <algorithm>\n" * 3 + source
-    report = compile_solution(
-        solution("cpp", "m.cpp", slow), ["cpu"], sandbox, timeout_s=0.2
-    )
+    report = compile_solution(solution("cpp", "m.cpp", slow), ["cpu"], sandbox, timeout_s=0.2)
     assert not report.ok
     assert "stopped" in report.targets[0].diagnostics[0].message
 

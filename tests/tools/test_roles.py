@@ -158,7 +158,7 @@ def test_a_revoked_token_stops_at_once_and_the_change_is_recorded(live: Live) ->
             principals.revoke(record.name)
             try:
                 after = await agent.call("get_campaign")
-            except Exception:  # noqa: BLE001 - the client reports a 401 in its own way
+            except Exception:
                 after = None
             return before, after
 
@@ -197,4 +197,3 @@ def test_denials_are_in_the_ledger(live: Live) -> None:
         sql="SELECT count(*) FROM denials WHERE actor='victor' AND tool='compile_kernel'",
     ).data["rows"]
     assert rows[0][0] >= 1
-

@@ -1,0 +1,42 @@
+"""Real reports: the ones in the repository, captured from kernels with known bottlenecks."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+
+from ncu.reader import read_report
+from ncu.report import ReportSummary
+
+REPORTS = Path(
+    os.environ.get("ASSAY_TEST_REPORTS") or Path(__file__).parents[2] / "kernels/reports"
+)
+
+
+def _require(name: str) -> Path:
+    if importlib.util.find_spec("ncu_report") is None:
+        pytest.skip('needs NVIDIA\'s reader: pip install "kernel-assay[ncu]"')
+    path = REPORTS / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in {REPORTS}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def report_path() -> Path:
+    """Seven launches with known bottlenecks, all sections that the findings need."""
+    return _require("bottlenecks.ncu-rep")
+
+
+@pytest.fixture(scope="session")
+def small_report_path() -> Path:
+    """One launch, two metrics."""
+    return _require("metrics_only.ncu-rep")
+
+
+@pytest.fixture(scope="session")
+def report(report_path: Path) -> ReportSummary:
+    return read_report(report_path)
