@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ncu.capture import require_capture
-from ncu.findings import findings
 from pydantic import Field
 
+from ncu.capture import require_capture
+from ncu.findings import findings
 from ncu.report import Finding, KernelProfile
 from sandbox.errors import AssayError
 from server.principals import Role

@@ -26,7 +26,7 @@ from sandbox.problem import Problem, Workload, verify_problem
 
 Progress = Callable[[float, str], None]
 
-QUICK_ROUNDS, FULL_ROUNDS = 8, 16
+QUICK_ROUNDS, FULL_ROUNDS = 8, 12
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",

@@ -1,0 +1,8 @@
+"""Control: the honest solution."""
+
+EXPECT = "accepted"
+SOURCE = """\
+import torch
+def run(x, w, y):
+    y.copy_(x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * w)
+"""

@@ -1,0 +1,9 @@
+"""Control: honest, returning its output."""
+
+EXPECT = "accepted"
+IN_PLACE = False
+SOURCE = """\
+import torch
+def run(x, w):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * w
+"""

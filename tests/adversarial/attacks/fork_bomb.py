@@ -1,0 +1,14 @@
+"""Forks without end. Target: the judge's own ability to run."""
+
+EXPECT = "rejected"
+SOURCE = """\
+import os
+def run(x, w, y):
+    try:
+        while True:
+            if os.fork() == 0:
+                while True:
+                    pass
+    except OSError:
+        raise
+"""

@@ -1,0 +1,54 @@
+"""Every attack file through the real judge, beside honest controls.
+
+An attack must not end with an accepted wrong output or a latency below its work. `EXPECT` says which
+way it must end: `rejected`, `accepted` (a control), or `slow` (honest work, honestly slow).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+from tests.adversarial import attacks
+from tests.judge.conftest import HONEST, Bench
+
+ATTACKS: dict[str, ModuleType] = {
+    module.name: importlib.import_module(f"{attacks.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(attacks.__path__)
+}
+
+
+@pytest.mark.parametrize("name", sorted(ATTACKS))
+@pytest.mark.timeout(120)
+def test_attack(name: str, bench: Bench) -> None:
+    attack = ATTACKS[name]
+    result = bench(attack.SOURCE, in_place=getattr(attack, "IN_PLACE", True), timeout_s=20)
+    (workload,) = result.workloads
+    if attack.EXPECT == "rejected":
+        assert not result.passed, name
+        assert workload.latency_us is None
+        assert result.speedup_geomean is None
+        assert workload.reason
+        assert getattr(attack, "WORDS", "") in workload.reason
+        return
+    assert result.passed, workload
+    assert workload.latency_us is not None
+    if attack.EXPECT == "slow":
+        assert workload.speedup is not None
+        assert workload.speedup < 0.6  # five times the work cannot look like one
+
+
+def test_the_judge_is_unharmed_afterwards(bench: Bench) -> None:
+    for name in ("kill_others", "exit_zero", "huge_reply"):
+        bench(ATTACKS[name].SOURCE, timeout_s=20)
+    assert bench(HONEST).passed
+
+
+def test_the_suite_is_what_it_says() -> None:
+    kinds = [attack.EXPECT for attack in ATTACKS.values()]
+    assert kinds.count("rejected") >= 20
+    assert kinds.count("accepted") >= 3
+    assert all(attack.__doc__ for attack in ATTACKS.values())
