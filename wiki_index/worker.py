@@ -5,6 +5,7 @@ Started with the first question, started again if it dies. JSON lines over pipes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -113,7 +114,8 @@ class WikiClient:
         if process is None:
             return
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.close()
+        with contextlib.suppress(OSError):  # what was not sent is lost with it
+            process.stdin.close()
         try:
             process.wait(timeout=3)
         except subprocess.TimeoutExpired:
