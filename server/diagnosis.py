@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ncu.capture import probe
 from pydantic import BaseModel, ConfigDict
 
+from ncu.capture import probe
 from sandbox.box import open_sandbox
 from sandbox.build import find_cuda
 from sandbox.errors import AssayError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from ncu.reader import read_report
 from pydantic import BaseModel, ConfigDict
 
+from ncu.reader import read_report
 from ncu.report import ReportSummary
 from sandbox.errors import AssayError
 from server import access

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from ncu.findings import findings
 from ncu.reader import read_report
-
 from sandbox.errors import AssayError
 from server.journal import OPERATOR
 from server.services import open_services
