@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= $(HOME)/.local/state/kernel-assay
+# A machine without nvcc gets NVIDIA's from wheels.
+EXTRAS := dev,ncu$(shell command -v nvcc >/dev/null 2>&1 || echo ,nvcc)
 # The tests are safe side by side; two workers suit two cores.
 WORKERS ?= 2
 
@@ -39,7 +41,7 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 demo"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ncu]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 clean:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -125,14 +125,13 @@ def _file_system(mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes
     return words
 
 
-def _parents(targets: Any) -> list[str]:
+def _parents(targets: Iterable[str]) -> list[str]:
+    """The directories above the targets that have to be made, outermost first."""
+    made = {PurePosixPath(path) for path in ("/", "/tmp", "/dev", "/proc")}  # noqa: S108
     found: dict[str, None] = {}
     for target in targets:
         for parent in reversed(PurePosixPath(target).parents):
-            inside_system = any(
-                parent == PurePosixPath(p) or parent.is_relative_to(p)
-                for p in (*SYSTEM_PATHS, "/tmp", "/dev", "/proc")  # noqa: S108
-            )
-            if str(parent) != "/" and not inside_system:
+            bound = any(parent.is_relative_to(path) for path in SYSTEM_PATHS)
+            if parent not in made and not bound:
                 found[str(parent)] = None
     return list(found)

@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.box import MAX_STREAM_BYTES, Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.runtime import python
+from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
 ROOT = os.geteuid() == 0
@@ -95,6 +95,17 @@ def test_the_runtime_works_under_a_closed_home(sandbox: Sandbox) -> None:
 def test_parents_of_nested_binds_can_be_entered(sandbox: Sandbox) -> None:
     code = "import os, sys; print(all(os.access(p, os.X_OK) for p in ('/etc', '/sandbox', '/')))"
     assert out(run(sandbox, code)) == "True"
+
+
+def test_a_runtime_below_tmp_is_reachable(sandbox: Sandbox, tmp_path: Path) -> None:
+    # A checkout may lie in /tmp, which is also the name of the private directory inside.
+    tool = tmp_path / "deep" / "bin" / "tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\necho reached\n")
+    tool.chmod(0o755)
+    mount = Mount(tool.parent, str(tool.parent))
+    done = sandbox.run(Command(argv=(str(tool),), mounts=(mount,)))
+    assert out(done) == "reached"
 
 
 def test_killing_the_server_kills_the_sandbox(tmp_path: Path) -> None:

@@ -1,0 +1,208 @@
+"""compile_solution: choose the compiler for the language, run it in the sandbox, report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import PurePosixPath
+
+from sandbox.box import Command, Completed, Limits, Sandbox
+from sandbox.build import messages, static
+from sandbox.build.models import CompileOptions, CompileReport, Diagnostic, Product, TargetReport
+from sandbox.build.toolchain import (
+    find_cuda,
+    find_host_compiler,
+    tvm_ffi_root,
+    tvm_ffi_version,
+)
+from sandbox.errors import AssayError
+from sandbox.runtime import Mount
+from sandbox.solution import Solution
+
+GPU_TARGETS = ("sm_80", "sm_90", "sm_90a", "sm_100", "sm_100a", "sm_103", "sm_103a", "sm_120")
+SOURCES = "/sandbox/in/src"
+OUT = "/sandbox/out"
+FORMAT = 1
+"""Part of every cache key: raise it when reports change."""
+
+
+def check_targets(language: str, targets: Sequence[str]) -> None:
+    """Refuse targets that mean nothing for a language.
+
+    Raises:
+        AssayError: `unknown_target`.
+    """
+    allowed = {
+        "python": ("cpu", *GPU_TARGETS),
+        "triton": ("cpu", *GPU_TARGETS),
+        "cpp": ("cpu",),
+        "cuda": GPU_TARGETS,
+    }[language]
+    wrong = [target for target in targets if target not in allowed]
+    if wrong:
+        raise AssayError(
+            "unknown_target",
+            f"Target {', '.join(t[:40] for t in wrong)!r} does not fit a {language} solution.",
+            f"Targets for {language}: {', '.join(allowed)}.",
+        )
+
+
+def cache_key(solution: Solution, targets: Sequence[str], options: CompileOptions) -> str:
+    """SHA-256 over everything that can change the result, compilers' versions included."""
+    versions: list[str] = []
+    if solution.spec.language in ("cpp", "cuda"):
+        versions = [find_host_compiler().version, tvm_ffi_version()]
+    if solution.spec.language == "cuda":
+        versions.append(find_cuda().version)
+    body = [FORMAT, solution.sha256, sorted(targets), options.model_dump(mode="json"), versions]
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def compile_solution(
+    solution: Solution,
+    targets: Sequence[str],
+    sandbox: Sandbox,
+    options: CompileOptions | None = None,
+    *,
+    timeout_s: float = 120.0,
+) -> CompileReport:
+    """Compile for each target, side by side.
+
+    Raises:
+        AssayError: `unknown_target`, `compiler_missing`, `unsupported_binding`.
+        SandboxFailure: the sandbox could not be set up.
+    """
+    options = options or CompileOptions()
+    check_targets(solution.spec.language, targets)
+    if solution.spec.binding == "torch":
+        raise AssayError(
+            "unsupported_binding",
+            "binding 'torch' is not supported: torch's extension builder takes minutes.",
+            "Use binding 'tvm-ffi': TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, run).",
+        )
+    if solution.spec.language in ("python", "triton"):
+        return CompileReport(tuple(static.check(solution, target) for target in targets), ())
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        results = list(
+            pool.map(lambda t: _compile_target(solution, t, sandbox, options, timeout_s), targets)
+        )
+    return CompileReport(
+        tuple(report for report, _ in results),
+        tuple(product for _, products in results for product in products),
+    )
+
+
+def _compile_target(
+    solution: Solution, target: str, sandbox: Sandbox, options: CompileOptions, timeout_s: float
+) -> tuple[TargetReport, list[Product]]:
+    started = time.monotonic()
+    if solution.spec.language == "cpp":
+        commands = {"solution.so": _cpp(solution, options)}
+        compiler = f"g++ {find_host_compiler().version}"
+    else:
+        commands = {
+            f"{PurePosixPath(path).stem}.cubin": _cuda(path, target, options)
+            for path in _with_suffix(solution, ".cu")
+        }
+        compiler = f"nvcc {find_cuda().version}"
+    log, products, timed_out, ok = "", [], False, bool(commands)
+    for name, argv in commands.items():
+        done = _run(solution, argv, sandbox, timeout_s)
+        log += done.stderr.decode("utf-8", "replace") + done.stdout.decode("utf-8", "replace")
+        timed_out = timed_out or done.timed_out
+        content = done.outputs.get(name)
+        if done.returncode != 0 or content is None:
+            ok = False
+            continue
+        products.append(Product(target, PurePosixPath(name).suffix[1:], name, content))
+    found = messages.diagnostics(log, solution)
+    if timed_out:
+        found = (Diagnostic(severity="error", message=f"compiler stopped after {timeout_s:g} s"),)
+    elif not commands:
+        found = (Diagnostic(severity="error", message="there is no file to compile"),)
+    elif not ok and not any(item.severity == "error" for item in found):
+        tail = log.replace(f"{SOURCES}/", "").strip()[-600:]
+        found += (Diagnostic(severity="error", message=tail or "the compiler failed silently"),)
+    report = TargetReport(
+        target=target,
+        ok=ok,
+        compiler=compiler,
+        seconds=round(time.monotonic() - started, 3),
+        diagnostics=found,
+        kernels=messages.resources(log),
+    )
+    if log.strip():
+        clean = log.replace(f"{SOURCES}/", "").encode()
+        products.append(Product(target, "log", f"{target}.log", clean))
+    return report, products
+
+
+def _run(
+    solution: Solution, argv: tuple[str, ...], sandbox: Sandbox, timeout_s: float
+) -> Completed:
+    mounts: tuple[Mount, ...] = ()
+    home = find_cuda().home if solution.spec.language == "cuda" else None
+    if home is not None and not home.is_relative_to("/usr"):
+        mounts = (Mount(home, str(home)),)
+    return sandbox.run(
+        Command(
+            argv=argv,
+            files={f"src/{source.path}": source.content.encode() for source in solution.sources},
+            mounts=mounts,
+            limits=Limits(
+                wall_s=timeout_s,
+                cpu_s=max(2, int(timeout_s) * 2),
+                processes=64,
+                data_bytes=None,
+                address_bytes=16 << 30,
+            ),
+        )
+    )
+
+
+def _cpp(solution: Solution, options: CompileOptions) -> tuple[str, ...]:
+    root = tvm_ffi_root()
+    files = [f"{SOURCES}/{path}" for path in _with_suffix(solution, ".cpp", ".cc", ".cxx")]
+    return (
+        str(find_host_compiler().path),
+        f"-O{options.opt_level}",
+        f"-std={options.std}",
+        "-fPIC",
+        "-shared",
+        "-march=native",
+        f"-I{SOURCES}",
+        f"-I{root / 'include'}",
+        *files,
+        f"-L{root / 'lib'}",
+        "-ltvm_ffi",
+        "-o",
+        f"{OUT}/solution.so",
+    )
+
+
+def _cuda(path: str, target: str, options: CompileOptions) -> tuple[str, ...]:
+    toolkit = find_cuda()
+    architecture = target.removeprefix("sm_")
+    flags = [f"-O{options.opt_level}", f"-std={options.std}"]
+    flags += ["--use_fast_math"] if options.fast_math else []
+    flags += ["-lineinfo"] if options.lineinfo else []
+    flags += [f"-maxrregcount={options.maxrregcount}"] if options.maxrregcount else []
+    return (
+        str(toolkit.nvcc),
+        "-cubin",
+        f"-gencode=arch=compute_{architecture},code=sm_{architecture}",
+        "-Xptxas=-v",
+        *flags,
+        f"-I{SOURCES}",
+        f"-I{tvm_ffi_root() / 'include'}",
+        f"{SOURCES}/{path}",
+        "-o",
+        f"{OUT}/{PurePosixPath(path).stem}.cubin",
+    )
+
+
+def _with_suffix(solution: Solution, *suffixes: str) -> list[str]:
+    return [s.path for s in solution.sources if PurePosixPath(s.path).suffix in suffixes]
