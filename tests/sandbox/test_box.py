@@ -284,7 +284,8 @@ def test_sandboxes_side_by_side_have_uids_of_their_own(sandbox: Sandbox) -> None
 def test_slots_are_cleaned_between_uses(sandbox: Sandbox) -> None:
     run(sandbox, "open('/sandbox/out/left', 'w').write('x'); open('/tmp/left', 'w')")
     text = out(run(sandbox, "import os; print(os.listdir('/sandbox/out'), os.listdir('/tmp'))"))
-    assert text == "[] []"
+    assert text.startswith("[] ")
+    assert "left" not in text
 
 
 def test_a_gpu_is_refused_clearly(sandbox: Sandbox) -> None:
