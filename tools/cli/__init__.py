@@ -8,13 +8,17 @@ import sys
 def main() -> None:
     """Entry point.
 
-    `assay connect` is started by MCP clients that wait about a second for a first answer, so it is
-    dispatched before the command-line library is imported.
+    Somebody waits for `connect` (a client, about a second) and for `serve`, so these two are dispatched
+    before the command-line library is imported.
     """
     if sys.argv[1:2] == ["connect"]:
         from tools.cli.connect import main as connect
 
         sys.exit(connect(sys.argv[2:]))
+    if sys.argv[1:2] == ["serve"]:
+        from tools.cli.serve import main as serve
+
+        sys.exit(serve(sys.argv[2:]))
     from tools.cli.app import app
 
     app()
