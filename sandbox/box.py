@@ -9,6 +9,7 @@ sandbox that passes, nothing runs.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -25,13 +26,14 @@ from types import TracebackType
 from typing import IO
 
 from sandbox import bwrap
-from sandbox.errors import SandboxFailure
+from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.launch import FAILED
 from sandbox.outputs import collect
 from sandbox.runtime import Mount, runtime_mounts
 from sandbox.slots import Slot, lease
 
 MAX_STREAM_BYTES = 1 << 20
+PAUSE_SCANS = 20
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Process:
     def __init__(self, popen: subprocess.Popen[bytes], slot: Slot, info: int) -> None:
         self._popen = popen
         self._slot = slot
-        self._init = _init_pidfd(popen, info)
+        self._init_pid, self._init = _init_process(info)
         self._stdout = _Tail(popen.stdout)
         self._stderr = _Tail(popen.stderr)
         self._released = False
@@ -123,6 +125,43 @@ class Process:
         self._popen.wait()
         if self._init is not None:
             select.select([self._init], [], [], 10.0)  # readable once the namespace is dead
+
+    def pause(self) -> None:
+        """Stop every process inside, so that nothing of it runs until `resume`.
+
+        Raises:
+            CandidateFailure: new processes appear as fast as they are stopped.
+        """
+        stopped: set[int] = set()
+        for _ in range(PAUSE_SCANS):
+            found = self._inside() - stopped
+            if not found:
+                return
+            for pid in found:
+                _signal(pid, signal.SIGSTOP)
+            stopped |= found
+        raise CandidateFailure("will_not_stop", "It starts processes faster than they are stopped.")
+
+    def resume(self) -> None:
+        """Let everything inside go on."""
+        for pid in self._inside():
+            _signal(pid, signal.SIGCONT)
+
+    def _inside(self) -> set[int]:
+        """The processes of this sandbox: those in its process namespace."""
+        found = set()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if os.readlink(entry / "ns" / "pid") == self._namespace:  # noqa: PTH115
+                        found.add(int(entry.name))
+        return found
+
+    @functools.cached_property
+    def _namespace(self) -> str:
+        if self._init_pid is None:
+            raise SandboxFailure("sandbox_failed", "The sandbox's first process is not known.")
+        return os.readlink(f"/proc/{self._init_pid}/ns/pid")  # noqa: PTH115
 
     def stdout(self) -> bytes:
         return self._stdout.value()
@@ -334,8 +373,13 @@ class _Tail:
             return bytes(self._kept)
 
 
-def _init_pidfd(popen: subprocess.Popen[bytes], info: int) -> int | None:
-    """A descriptor of the namespace's first process, which bubblewrap names on the info pipe."""
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _init_process(info: int) -> tuple[int | None, int | None]:
+    """The namespace's first process, which bubblewrap names on the info pipe: pid and pidfd."""
     with os.fdopen(info, "rb") as file:
         deadline = time.monotonic() + 10.0
         text = b""
@@ -346,9 +390,10 @@ def _init_pidfd(popen: subprocess.Popen[bytes], info: int) -> int | None:
             if (ready and not chunk) or text.rstrip().endswith(b"}"):
                 break
     try:
-        return os.pidfd_open(int(json.loads(text)["child-pid"]))
+        pid = int(json.loads(text)["child-pid"])
+        return pid, os.pidfd_open(pid)
     except (ValueError, KeyError, ProcessLookupError):
-        return None  # bubblewrap failed or the command already ended
+        return None, None  # bubblewrap failed or the command already ended
 
 
 def _place(directory: Path, name: str, content: bytes) -> None:

@@ -190,9 +190,9 @@ def _record(run_id: str, request: BenchRequest, result: BenchResult, artifact_id
         official=result.official,
         assay=result.assay,
         faster=result.faster,
-        speedup_geomean=result.speedup_geomean,
-        speedup_mean=result.speedup_mean,
-        speedup_min=result.speedup_min,
+        speedup_geomean=_figure(result.speedup_geomean),
+        speedup_mean=_figure(result.speedup_mean),
+        speedup_min=_figure(result.speedup_min),
         integrity=result.integrity,
         sandbox_level=result.sandbox_level,
         artifact_id=artifact_id,
@@ -200,13 +200,18 @@ def _record(run_id: str, request: BenchRequest, result: BenchResult, artifact_id
             WorkloadOutcome(
                 uuid=workload.uuid,
                 status=workload.status,
-                latency_us=workload.latency_us,
-                baseline_us=workload.baseline_us,
-                speedup=workload.speedup,
-                speedup_low=workload.speedup_low,
-                speedup_high=workload.speedup_high,
+                latency_us=_figure(workload.latency_us),
+                baseline_us=_figure(workload.baseline_us),
+                speedup=_figure(workload.speedup),
+                speedup_low=_figure(workload.speedup_low),
+                speedup_high=_figure(workload.speedup_high),
                 reason=workload.reason,
             )
             for workload in result.workloads
         ),
     )
+
+
+def _figure(value: float | None) -> float | None:
+    """Four significant digits: more would be noise to read. The artifact has the samples."""
+    return None if value is None else float(f"{value:.4g}")

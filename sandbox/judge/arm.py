@@ -131,6 +131,18 @@ class Arm:
         """The same without calling the solution: what the protocol itself costs."""
         return self._ask({"op": "map", **arena.message()}, arena, timeout_s)
 
+    def pause(self) -> None:
+        """Stop the runner and everything it started.
+
+        Raises:
+            CandidateFailure: it will not be stopped.
+        """
+        self._process.pause()
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._process.resume()
+
     def close(self) -> None:
         """Kill the runner and everything it started."""
         self._channel.close()

@@ -63,6 +63,9 @@ def measure(
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
     calls = _calls_per_batch(candidate, baseline, where, fresh, verify, plan)
+    # While the baseline runs, nothing of the candidate does: a thread that it left spinning on the
+    # same core would slow the baseline down and raise the ratio.
+    candidate.pause()
     walls: dict[bool, list[float]] = {True: [], False: []}
     costs: list[float] = []
     for number in range(plan.rounds):
@@ -70,8 +73,13 @@ def measure(
         costs.append(_protocol_cost(baseline, where, batch, plan.timeout_s))
         order = (candidate, baseline) if number % 2 == 0 else (baseline, candidate)
         for arm in order:
+            if arm is candidate:
+                candidate.resume()
             wall_s = _challenge(arm, where, batch, verify, plan.timeout_s)
+            if arm is candidate:
+                candidate.pause()
             walls[arm is candidate].append(wall_s)
+    candidate.resume()
     overhead = statistics.median(costs)
     times = {
         arm: [(wall_s - overhead) / calls for wall_s in measured] for arm, measured in walls.items()

@@ -1,7 +1,8 @@
 """Every attack file through the real judge, beside honest controls.
 
 An attack must not end with an accepted wrong output or a latency below its work. `EXPECT` says which
-way it must end: `rejected`, `accepted` (a control), or `slow` (honest work, honestly slow).
+way it must end: `rejected`, `accepted` (a control), `slow` (honest work, honestly slow), or `not
+faster` (the baseline's own work, with an attack on the comparison).
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ def test_attack(name: str, bench: Bench) -> None:
         return
     assert result.passed, workload
     assert workload.latency_us is not None
+    if attack.EXPECT == "not faster":
+        assert workload.speedup is not None
+        assert workload.speedup < 1.4
     if attack.EXPECT == "slow":
         assert workload.speedup is not None
         assert workload.speedup < 0.6  # five times the work cannot look like one

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import MAX_STREAM_BYTES, Command, Completed, Limits, Sandbox, open_sandbox
+from sandbox.box import (
+    MAX_STREAM_BYTES,
+    Command,
+    Completed,
+    Limits,
+    Process,
+    Sandbox,
+    open_sandbox,
+)
 from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
@@ -291,3 +299,29 @@ def test_slots_are_cleaned_between_uses(sandbox: Sandbox) -> None:
 def test_a_gpu_is_refused_clearly(sandbox: Sandbox) -> None:
     with pytest.raises(SandboxFailure, match="cuda:0"):
         sandbox.run(Command(argv=("/bin/true",), device="cuda:0"))
+
+
+def test_pausing_stops_everything_and_resuming_goes_on(sandbox: Sandbox) -> None:
+    code = (
+        "import os, time\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0:\n        os.setsid(); break\n"
+        "path = f'/sandbox/out/{os.getpid()}'\n"
+        "while True:\n    open(path, 'a').write('x'); time.sleep(0.005)\n"
+    )
+
+    def written(process: Process) -> list[int]:
+        return sorted(p.stat().st_size for p in process.slot.outputs.iterdir())
+
+    with sandbox.start(Command(argv=(python(), "-I", "-B", "-c", code))) as process:
+        deadline = time.monotonic() + 10
+        while len(written(process)) < 4 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.pause()
+        before = written(process)
+        assert len(before) == 4
+        time.sleep(0.3)
+        assert written(process) == before
+        process.resume()
+        time.sleep(0.3)
+        assert all(now > then for now, then in zip(written(process), before, strict=True))

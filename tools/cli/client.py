@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,12 +36,17 @@ def client_config(
     print(_render(client, address, stdio))
 
 
+def program() -> str:
+    """The command as a client can start it, wherever it is started."""
+    return shutil.which("assay") or str(Path(sys.executable).with_name("assay"))
+
+
 def _render(client: Client, url: str, stdio: bool) -> str:
     if client is Client.CODEX:
         head = "# ~/.codex/config.toml; export ASSAY_TOKEN before starting codex\n"
         if stdio:
             return (
-                f'{head}[mcp_servers.kernel-assay]\ncommand = "assay"\n'
+                f'{head}[mcp_servers.kernel-assay]\ncommand = "{program()}"\n'
                 f'args = ["connect", "--url", "{url}"]\nenv_vars = ["ASSAY_TOKEN"]\n'
                 "required = true\n"
             )
@@ -49,7 +57,7 @@ def _render(client: Client, url: str, stdio: bool) -> str:
     entry: dict[str, object]
     if stdio:
         entry = {
-            "command": "assay",
+            "command": program(),
             "args": ["connect", "--url", url],
             "env": {"ASSAY_TOKEN": "${ASSAY_TOKEN}"},
         }
