@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import statistics
 from collections.abc import Iterable
 
 from sandbox.errors import AssayError
@@ -77,7 +78,7 @@ class Campaigns:
         for profile_id in unique(profile_ids):
             if not access.may_see_profile(who, profile_id, history):
                 require(None, "profile", profile_id)
-        verified = self._verify(solution_id, runs, profile_ids)
+        verified = self._verify(solution_id, runs, profile_ids, contract)
         candidate = CandidateRecord(
             candidate_id=new_id("cand"),
             campaign=campaign,
@@ -215,22 +216,41 @@ class Campaigns:
         return run
 
     def _verify(
-        self, solution_id: str, runs: list[RunRecord], profile_ids: tuple[str, ...]
+        self,
+        solution_id: str,
+        runs: list[RunRecord],
+        profile_ids: tuple[str, ...],
+        contract: CampaignRecord,
     ) -> Verified:
-        passed = [run for run in runs if run.passed]
-        full = [run for run in passed if run.workload_set == "full"]
-        # The latest full run, not the luckiest: re-running must not fish for noise.
-        best = full[-1] if full else (passed[-1] if passed else None)
+        """What the evidence proves.
+
+        The runs that are cited open the question; the answer counts every full run of this solution
+        on this problem, whoever made it, so that citing the luckiest of many changes nothing.
+        """
+        full = [
+            fact.record
+            for fact in self._history.runs.values()
+            if fact.record.solution_id == solution_id
+            and fact.record.problem_sha256 == contract.problem_sha256
+            and fact.record.workload_set == "full"
+        ]
+        cited_full = any(run.workload_set == "full" for run in runs)
+        correct = cited_full and all(run.passed for run in full)
         return Verified(
             compiled=solution_id in self._history.compiled,
-            correct_subset=bool(passed),
-            correct_full=bool(full),
-            faster_full=bool(full) and full[-1].faster,
+            correct_subset=any(run.passed for run in runs),
+            correct_full=correct,
+            faster_full=correct and sum(run.faster for run in full) * 2 > len(full),
             profiled=bool(profile_ids),
-            best_run_id=best.run_id if best else None,
-            speedup_geomean=best.speedup_geomean if best else None,
-            speedup_min=best.speedup_min if best else None,
+            full_runs=len(full),
+            speedup_geomean=_median(run.speedup_geomean for run in full) if correct else None,
+            speedup_min=_median(run.speedup_min for run in full) if correct else None,
         )
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
 
 
 def missing_for_promotion(verified: Verified, contract: CampaignRecord) -> tuple[str, ...]:

@@ -97,9 +97,9 @@ class Verified(Record):
     correct_full: bool = False
     faster_full: bool = False
     profiled: bool = False
-    best_run_id: str | None = None
-    speedup_geomean: float | None = None
-    speedup_min: float | None = None
+    full_runs: int = Field(default=0, description="Full runs of this solution, by anyone.")
+    speedup_geomean: float | None = Field(default=None, description="Median over all full runs.")
+    speedup_min: float | None = Field(default=None, description="Median of their worst workloads.")
 
 
 class CandidateRecord(Record):

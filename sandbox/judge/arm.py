@@ -182,13 +182,22 @@ class Arm:
         if not isinstance(error, dict):
             raise CandidateFailure("forged_reply", "The runner's answer was not the expected one.")
         kind, message = str(error.get("kind"))[:40], str(error.get("message"))[:1000]
-        raise CandidateFailure(MISMATCH.get(kind, "runtime_error"), message)
+        raise CandidateFailure(
+            MISMATCH.get(kind, "runtime_error"),
+            f"In the solution's own words (untrusted): {plain(message)}",
+        )
 
     def _died(self) -> CandidateFailure:
         words = self._last_words()
-        return CandidateFailure("runtime_error", f"The solution's process ended. {words}".strip())
+        said = f" Its last words (untrusted): {words}" if words else ""
+        return CandidateFailure("runtime_error", f"The solution's process ended.{said}")
 
     def _last_words(self) -> str:
         self._process.kill()
         text = self._process.stderr().decode("utf-8", "replace")[-600:]
-        return "".join(c for c in text if c in "\n\t" or c.isprintable()).strip()
+        return plain(text)
+
+
+def plain(text: str) -> str:
+    """Without control and escape characters: it will be read by people and by models."""
+    return "".join(c for c in text if c in "\n\t" or c.isprintable()).strip()
