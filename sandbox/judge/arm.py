@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.box import Command, Limits, Process, Sandbox
+from sandbox.box import Command, Limits, Sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.judge.arena import Arena
+from sandbox.process import Process
 from sandbox.runtime import LIBRARY, python
 from sandbox.solution import Solution
 

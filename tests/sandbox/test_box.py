@@ -13,16 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import (
-    MAX_STREAM_BYTES,
-    Command,
-    Completed,
-    Limits,
-    Process,
-    Sandbox,
-    open_sandbox,
-)
+from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
+from sandbox.process import MAX_STREAM_BYTES, Process
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 

@@ -23,6 +23,13 @@ result = self_test(box)
 print(result.ok, [c for c in result.checks if not c.ok])
 done = box.run(Command(argv=("/bin/sh", "-c", "id -u; sleep 60 & sleep 60"), limits=Limits(wall_s=1)))
 print(done.timed_out, done.stdout)
+with box.start(Command(argv=("/bin/sleep", "30"))) as process:
+    process.pause()
+    states = {
+        Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        for pid in process._inside()
+    }
+    print(states)
 """
 
 
@@ -55,3 +62,4 @@ def test_as_another_user(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "True []"
     assert lines[1].startswith("True b'65534")
+    assert lines[2] == "{'T'}"
