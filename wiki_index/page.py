@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.errors import AssayError
+from wiki_index.passages import defused
 
 TYPES = (
     "hardware",
@@ -30,8 +31,11 @@ TYPES = (
 CONFIDENCES = ("verified", "source-reported", "inferred", "experimental")
 SECTION_CHARS = 2400
 
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_HEADING = re.compile(r"^(#{1,4})\s+(.+?)\s*#*$")
+_CONTROL = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+    r"|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
+)
+_HEADING = re.compile(r"(#{1,4})[ \t]+(\S.*)")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 
 
@@ -99,7 +103,7 @@ def read_page(path: Path, root: Path) -> Page:
     if front is None:
         raise _invalid(path, "there is no frontmatter between two lines of ---")
     try:
-        fields: Any = yaml.safe_load(front)
+        fields: Any = _cleaned(yaml.safe_load(front))
     except yaml.YAMLError as error:
         raise _invalid(path, f"its frontmatter is not YAML: {str(error)[:300]}") from error
     if not isinstance(fields, dict):
@@ -132,8 +136,19 @@ def split_frontmatter(text: str) -> tuple[str | None, str]:
 
 
 def clean(text: str) -> str:
-    """Without ANSI escapes and control characters, but newlines and tabs."""
+    """Without ANSI escapes, invisible and control characters, but newlines and tabs."""
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def _cleaned(value: Any) -> Any:
+    """Frontmatter on one line a field, cleaned once more: YAML has escapes of its own."""
+    if isinstance(value, str):
+        return defused(" ".join(clean(value).split()))
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_cleaned(key): _cleaned(item) for key, item in value.items()}
+    return value
 
 
 def _by_heading(body: str) -> Iterator[tuple[str, str]]:
@@ -143,7 +158,7 @@ def _by_heading(body: str) -> Iterator[tuple[str, str]]:
     for line in body.split("\n"):
         if _FENCE.match(line):
             fenced = not fenced
-        match = None if fenced else _HEADING.match(line)
+        match = None if fenced else _HEADING.fullmatch(line.rstrip(" \t"))
         if match is None:
             lines.append(line)
             continue
@@ -151,7 +166,7 @@ def _by_heading(body: str) -> Iterator[tuple[str, str]]:
         lines = []
         level = len(match[1])
         path = [(depth, title) for depth, title in path if depth < level]
-        path.append((level, match[2]))
+        path.append((level, match[2].rstrip("#").rstrip() or match[2]))
     yield " > ".join(title for _, title in path), "\n".join(lines).strip()
 
 

@@ -22,8 +22,14 @@ from wiki_index.models import BuildReport, PageText, SearchAnswer
 class WikiClient:
     """The methods of `WikiIndex`, answered by a worker. Safe to use from several threads."""
 
-    def __init__(self, directory: Path, on_close: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        on_close: Callable[[], None] | None = None,
+        deny: Sequence[str] = (),
+    ) -> None:
         self._directory = directory
+        self._deny = tuple(deny)
         self._on_close = on_close
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
@@ -99,7 +105,7 @@ class WikiClient:
     def _start(self) -> subprocess.Popen[str]:
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "wiki_index.worker", str(self._directory)],
+                [sys.executable, "-m", "wiki_index.worker", str(self._directory), *self._deny],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
@@ -124,11 +130,11 @@ class WikiClient:
         process.stdout.close()
 
 
-def main(directory: Path) -> None:
+def main(directory: Path, deny: Sequence[str] = ()) -> None:
     """Answer questions until standard input ends."""
     from wiki_index.index import WikiIndex
 
-    index = WikiIndex(directory)
+    index = WikiIndex(directory, deny)
     for line in sys.stdin:
         request = json.loads(line)
         arguments = request["arguments"]
@@ -144,4 +150,4 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -159,9 +159,18 @@ def test_ncu_reads_a_real_report() -> None:
         assert kernel["name"]
         assert kernel["duration_us"] > 0
         assert kernel["findings"]
+    status, answer, _ = run("ncu", "art_" + "0" * 32, "--json")
+    assert status == 1
+    assert answer["error"]["code"] == "unknown_artifact"
     status, answer, _ = run("ncu", str(ROOT / "README.md"), "--json")
     assert status == 1
     assert answer["error"]["hint"]
+
+
+def test_ncu_reads_a_stored_report(prepared: Prepared) -> None:
+    where = ("--state", str(prepared.state))
+    stored = assay_json("artifact", "add", str(REPORT), *where)
+    assert len(assay_json("ncu", stored["artifact_id"], *where)["kernels"]) == 7
 
 
 def test_wiki_search_is_a_list(tmp_path: Path) -> None:

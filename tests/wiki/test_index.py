@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import AssayError
-from wiki_index.index import CLOSE, OPEN, WikiIndex
+from wiki_index.index import WikiIndex
+from wiki_index.passages import CLOSE, OPEN
 from wiki_index.validate import validate
 from wiki_index.worker import WikiClient
 

@@ -21,6 +21,9 @@ def demo(
     report: Annotated[
         Path | None, typer.Option(help="An .ncu-rep to read instead of the shipped one.")
     ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="Keep the state directory here; it must be new.")
+    ] = None,
     json_output: JsonOption = False,
 ) -> None:
     """A kernel from source to a recorded, reviewed candidate. Exit 0 only if all went well."""
@@ -33,7 +36,7 @@ def demo(
 
     story = Story(say)
     with tempfile.TemporaryDirectory(prefix="assay-demo-") as directory:
-        asyncio.run(tell(story, Path(directory) / "state", report))
+        asyncio.run(tell(story, state or Path(directory) / "state", report))
     if json_output:
         print_json({"ok": story.ok, "steps": [dataclasses.asdict(step) for step in story.steps]})
     else:

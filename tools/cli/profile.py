@@ -10,9 +10,11 @@ import typer
 from ncu.findings import findings
 from ncu.reader import read_report
 from sandbox.errors import AssayError
+from server.artifacts import ArtifactStore
 from server.journal import OPERATOR
 from server.services import open_services
 from server.settings import load_settings
+from server.state import State
 from tools.cli.output import (
     JsonOption,
     StateOption,
@@ -28,11 +30,12 @@ artifact = typer.Typer(help="Stored files.", no_args_is_help=True)
 
 @reports_errors
 def ncu(
-    report: Annotated[Path, typer.Argument(help="An .ncu-rep file.")],
+    report: Annotated[str, typer.Argument(help="An .ncu-rep file, or the id of a stored one.")],
+    state: StateOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Read an Nsight Compute report. Profiled time is not benchmark time."""
-    summary = read_report(report)
+    summary = read_report(_report_path(report, state))
     found = [(kernel, findings(kernel)) for kernel in summary.kernels]
     if json_output:
         body = summary.model_dump(mode="json")
@@ -44,7 +47,7 @@ def ncu(
         print_json(body)
         return
     table(
-        f"{report.name} on {summary.device or 'unknown device'} (profiled, not benchmarked)",
+        f"{Path(report).name} on {summary.device or 'unknown device'} (profiled, not benchmarked)",
         ("kernel", "µs", "compute %", "memory %", "occupancy %", "first finding"),
         [
             (
@@ -58,6 +61,14 @@ def ncu(
             for kernel, items in found
         ],
     )
+
+
+def _report_path(report: str, state: Path | None) -> Path:
+    """A file as named, or an artifact of the state directory, checked against its hash."""
+    if not report.startswith("art_") or Path(report).exists():
+        return Path(report)
+    settings = load_settings(state)
+    return ArtifactStore(State(settings.state).artifacts, settings.max_artifact_bytes).path(report)
 
 
 @artifact.command("add")
