@@ -83,7 +83,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         )
         judge = JudgeClient(state.work)
         stack.callback(judge.close)
-        wiki = stack.enter_context(WikiClient(state.wiki))
+        wiki = stack.enter_context(WikiClient(state.wiki, deny=settings.wiki_deny))
         yield Services(
             settings=settings,
             state=state,
