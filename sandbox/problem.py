@@ -150,10 +150,6 @@ class Problem(_Model):
         """The workloads of a quick run: those that the settings name, else the first two."""
         return self.settings.quick or tuple(w.uuid for w in self.workloads[:2])
 
-    def input_shape(self, name: str, workload: Workload) -> tuple[int, ...] | None:
-        """The shape of an input under a workload's axes; None for a scalar."""
-        return resolve_shape(self.definition, self.definition.inputs[name], workload)
-
 
 def resolve_shape(
     definition: Definition, spec: TensorSpec, workload: Workload

@@ -136,7 +136,7 @@ class Benching:
             },
         )
         job = BenchJob(
-            problem_path=self._problems.path(request.problem.name),
+            problem_path=request.problem.root,
             problem_sha256=request.problem.sha256,
             solution=request.solution,
             workload_uuids=request.workload_uuids,

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from sandbox.errors import AssayError
 from server import access
 from server.journal import Fact, History, Journal, Origin, new_id, require
-from server.principals import Principal, Role
+from server.principals import Principal
 from server.records import (
     CampaignRecord,
     CandidateRecord,
@@ -178,8 +178,7 @@ class Campaigns:
         return [
             fact
             for run_id, fact in self._history.runs.items()
-            if fact.record.campaign == campaign
-            and (who.role is Role.AUDITOR or access.may_see_run(who, run_id, self._history))
+            if fact.record.campaign == campaign and access.may_see_run(who, run_id, self._history)
         ]
 
     def _check_parents(self, parents: tuple[str, ...], campaign: str) -> None:

@@ -66,13 +66,8 @@ class Problems:
     def names(self) -> list[str]:
         return sorted(self._journal.history.problems)
 
-    def path(self, name: str) -> Path:
-        """The pinned directory, verified against the ledger."""
+    def get(self, name: str) -> Problem:
+        """A pinned problem, read once and checked against the ledger."""
         fact = self._journal.history.problems.get(name)
         record = require(fact.record if fact else None, "problem", name, self.names())
-        directory = self._root / record.problem
-        verify_problem(directory, record.problem_sha256)
-        return directory
-
-    def get(self, name: str) -> Problem:
-        return load_problem(self.path(name))
+        return verify_problem(self._root / record.problem, record.problem_sha256)

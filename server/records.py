@@ -1,8 +1,8 @@
 """Records: what the ledger says happened, in the words of the field.
 
 Each record is the `data` of one kind of event and, unchanged, what the tools show. Figures in them
-come from the server's own runs; text fields that a principal wrote are named in `UNTRUSTED_FIELDS`
-and are marked as data wherever another principal reads them.
+come from the server's own runs; text fields that a principal wrote are marked
+as data wherever another principal reads them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-
-UNTRUSTED_FIELDS = ("direction", "hypothesis", "rationale", "name")
 
 Decision = Literal["keep", "rollback", "abandon"]
 Verdict = Literal["approve", "reject", "needs_work"]

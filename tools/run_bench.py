@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from server.benching import BenchOutcome
@@ -43,8 +45,8 @@ async def _handle(call: Call, args: RunBenchIn) -> RunBenchOut:
         device=args.device,
     )
 
-    async def work(progress: object) -> BenchOutcome:
-        return await benching.run(request, source, progress)  # type: ignore[arg-type]
+    async def work(progress: Callable[[float, str], None]) -> BenchOutcome:
+        return await benching.run(request, source, progress)
 
     job, outcome = await start_and_wait(call, NAME, work)
     if isinstance(outcome, BenchOutcome):

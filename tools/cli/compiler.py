@@ -11,7 +11,7 @@ import typer
 from sandbox.build import CompileOptions
 from sandbox.errors import AssayError
 from sandbox.solution import BuildSpec, Language, Solution, SourceFile, parse_solution
-from server.compiling import CompileOutcome
+from server.compiling import CompileOutcome, Compiling
 from server.journal import Origin
 from server.scratch import command_services
 from server.settings import load_settings
@@ -69,10 +69,7 @@ def compile_solution(
         raise typer.Exit(1)
 
 
-async def _compile(compiling: object, solution: Solution, asked: list[str]) -> CompileOutcome:
-    from server.compiling import Compiling
-
-    assert isinstance(compiling, Compiling)
+async def _compile(compiling: Compiling, solution: Solution, asked: list[str]) -> CompileOutcome:
     await compiling.store(solution, OPERATOR)
     targets = compiling.targets_for(solution, asked)
     options = CompileOptions()
