@@ -24,6 +24,8 @@ from sandbox.slots import Slot
 
 MAX_STREAM_BYTES = 1 << 20
 PAUSE_SCANS = 20
+PAUSE_S = 5.0
+NOT_RUNNING = frozenset("TtZX")
 
 
 class Process:
@@ -59,7 +61,7 @@ class Process:
             select.select([self._init], [], [], 10.0)  # readable once the namespace is dead
 
     def pause(self) -> None:
-        """Stop every process inside, so that nothing of it runs until `resume`.
+        """Stop every process inside; once this returns, nothing of it runs until `resume`.
 
         Raises:
             CandidateFailure: new processes appear as fast as they are stopped.
@@ -71,6 +73,8 @@ class Process:
                 return
             for pid in found:
                 _signal(pid, signal.SIGSTOP)
+            for pid in found:
+                _await_stopped(pid)
             stopped |= found
         raise CandidateFailure("will_not_stop", "It starts processes faster than they are stopped.")
 
@@ -153,6 +157,29 @@ class _Tail:
 def _signal(pid: int, number: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
+
+
+def _await_stopped(pid: int) -> None:
+    """A stop signal only asks: wait until each thread has taken it.
+
+    Raises:
+        CandidateFailure: a thread still runs.
+    """
+    deadline = time.monotonic() + PAUSE_S
+    while not _threads(pid) <= NOT_RUNNING:
+        if time.monotonic() > deadline:
+            raise CandidateFailure("will_not_stop", "It does not stop when it is told to.")
+        time.sleep(0.0002)
+
+
+def _threads(pid: int) -> set[str]:
+    """The states of a process's threads, as /proc names them."""
+    states = set()
+    with contextlib.suppress(OSError):  # it ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):
+                states.add((task / "stat").read_text().rpartition(")")[2].split()[0])
+    return states
 
 
 def _init_process(info: int) -> tuple[int | None, int | None]:

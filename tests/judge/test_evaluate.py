@@ -27,12 +27,12 @@ def test_the_baseline_against_itself_is_about_one(bench: Bench) -> None:
 
 
 def test_a_slower_solution_is_seen_to_be_slower(bench: Bench) -> None:
-    slow = HONEST + "_run = run\ndef run(x, w, y):\n    for _ in range(6): _run(x, w, y)\n"
+    slow = HONEST + "_run = run\ndef run(x, w, y):\n    for _ in range(20): _run(x, w, y)\n"
     result = bench(slow, workloads=("r64",))
     assert result.passed
     assert not result.faster
     assert result.speedup_geomean is not None
-    assert result.speedup_geomean < 0.5
+    assert result.speedup_geomean < 0.7
 
 
 def test_value_returning_solutions_work(bench: Bench) -> None:

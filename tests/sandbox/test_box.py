@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.process import MAX_STREAM_BYTES, Process
+from sandbox.process import Process, _threads
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
@@ -318,3 +318,23 @@ def test_pausing_stops_everything_and_resuming_goes_on(sandbox: Sandbox) -> None
         process.resume()
         time.sleep(0.3)
         assert all(now > then for now, then in zip(written(process), before, strict=True))
+
+
+def test_pause_returns_when_nothing_runs_any_more(sandbox: Sandbox) -> None:
+    """A stop signal is only asked for: a busy thread may run on for a while after it."""
+    code = (
+        "import threading\n"
+        "def spin():\n"
+        "    while True: pass\n"
+        "for _ in range(3): threading.Thread(target=spin).start()\n"
+        "open('/sandbox/out/ready', 'w').close()\n"
+    )
+    with sandbox.start(Command(argv=(python(), "-I", "-B", "-c", code))) as process:
+        deadline = time.monotonic() + 10
+        while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for _ in range(20):
+            process.pause()
+            states = {state for pid in process._inside() for state in _threads(pid)}
+            assert states == {"T"}
+            process.resume()
