@@ -15,7 +15,7 @@ import pytest
 
 from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.process import Process, _threads
+from sandbox.process import MAX_STREAM_BYTES, Process, _threads
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
