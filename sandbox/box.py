@@ -92,8 +92,8 @@ class Sandbox:
     level = "bwrap"
 
     def __init__(self, work: Path, program: str) -> None:
-        self._work = work
-        self._program = program
+        self.work = work
+        self.program = program
 
     def run(self, command: Command) -> Completed:
         """Run a command to its end or its wall-clock limit.
@@ -133,7 +133,7 @@ class Sandbox:
                 f"Device {command.device!r} cannot be passed into the sandbox yet.",
                 "Use device='cpu'.",
             )
-        slot = lease(self._work)
+        slot = lease(self.work)
         try:
             for name, content in command.files.items():
                 _place(slot.inputs, name, content)
@@ -162,7 +162,7 @@ class Sandbox:
         if channel is not None:
             passed.append(channel.fileno())
         argv = bwrap.command_line(
-            program=self._program,
+            program=self.program,
             mounts=(*runtime_mounts(), *command.mounts),
             inputs=slot.inputs,
             outputs=slot.outputs,
@@ -203,9 +203,9 @@ class LazySandbox(Sandbox):
 
     def start(self, command: Command, channel: socket.socket | None = None) -> Process:
         with self._lock:
-            if not self._program:
-                opened = open_sandbox(self._work)
-                self._program = opened._program
+            if not self.program:
+                opened = open_sandbox(self.work)
+                self.program = opened.program
         return super().start(command, channel)
 
 

@@ -13,6 +13,7 @@ from sandbox.runtime import LIBRARY, SYSTEM_FILES, SYSTEM_PATHS, Mount, bare_pyt
 INPUTS = "/sandbox/in"
 OUTPUTS = "/sandbox/out"
 LAUNCHER = f"{LIBRARY}/sandbox/launch.py"
+ZYGOTE = f"{LIBRARY}/sandbox/zygote.py"
 
 WRITABLE = ("/tmp", "/dev", "/proc", OUTPUTS)  # noqa: S108 - inside, private and empty
 SHM_BYTES = 512 << 20
@@ -49,23 +50,15 @@ def command_line(
         "channel": channel,
         "cpus": list(cpus),
     }
+    every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]
     return [
         program,
-        "--unshare-pid",
-        "--unshare-net",
-        "--unshare-ipc",
-        "--unshare-uts",
-        "--unshare-cgroup-try",
+        *_namespaces(),
         *_identity(uid),
-        "--hostname",
-        "sandbox",
-        "--die-with-parent",
-        "--new-session",
         "--info-fd",
         str(info),
-        "--clearenv",
         *_environment(env),
-        *_file_system(mounts, inputs, outputs, tmp_bytes),
+        *_file_system(every, (), tmp_bytes),
         "--chdir",
         "/",
         "--",
@@ -76,6 +69,50 @@ def command_line(
         LAUNCHER,
         json.dumps(policy),
         *argv,
+    ]
+
+
+def zygote_command_line(
+    *,
+    program: str,
+    mounts: Sequence[Mount],
+    env: Mapping[str, str],
+    as_root: bool,
+    argv: Sequence[str],
+) -> list[str]:
+    """The argv that starts the fork server: it may make namespaces, and give that up again.
+
+    As root it keeps the capabilities to do so; otherwise it has them in a user namespace only.
+    """
+    identity = [] if as_root else ["--unshare-user", "--uid", "65534", "--gid", "65534"]
+    kept = ["CAP_SYS_ADMIN", "CAP_SETPCAP", *(["CAP_SETUID", "CAP_SETGID"] if as_root else [])]
+    return [
+        program,
+        *_namespaces(),
+        *identity,
+        "--cap-drop",
+        "ALL",
+        *(word for name in kept for word in ("--cap-add", name)),
+        *_environment(env),
+        *_file_system(mounts, (INPUTS,), 1 << 20),
+        "--chdir",
+        "/",
+        "--",
+        *argv,
+    ]
+
+
+def _namespaces() -> list[str]:
+    return [
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+        "--hostname",
+        "sandbox",
+        "--die-with-parent",
+        "--new-session",
     ]
 
 
@@ -96,10 +133,12 @@ def _environment(env: Mapping[str, str]) -> list[str]:
         "LOGNAME": "candidate",
     }
     merged = {**base, **env}
-    return [word for name in sorted(merged) for word in ("--setenv", name, merged[name])]
+    words = [word for name in sorted(merged) for word in ("--setenv", name, merged[name])]
+    return ["--clearenv", *words]
 
 
-def _file_system(mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes: int) -> list[str]:
+def _file_system(mounts: Sequence[Mount], empty: Sequence[str], tmp_bytes: int) -> list[str]:
+    """The mounts; `empty` names directories that are only made."""
     words: list[str] = []
     for path in SYSTEM_PATHS:
         if os.path.islink(path):  # noqa: PTH114
@@ -112,17 +151,12 @@ def _file_system(mounts: Sequence[Mount], inputs: Path, outputs: Path, tmp_bytes
     words += ["--proc", "/proc", "--dev", "/dev"]
     words += ["--perms", "1777", "--size", str(SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
     words += ["--perms", "1777", "--size", str(tmp_bytes), "--tmpfs", "/tmp"]  # noqa: S108
-    every = [
-        *mounts,
-        Mount(inputs, INPUTS),
-        Mount(outputs, OUTPUTS, writable=True),
-    ]
     # Parents of nested binds would be made 0700, closed to the uid inside: make them ourselves.
-    for parent in _parents(mount.target for mount in every):
-        words += ["--perms", "0755", "--dir", parent]
-    for mount in every:
+    for directory in (*_parents([*(mount.target for mount in mounts), *empty]), *empty):
+        words += ["--perms", "0755", "--dir", directory]
+    for mount in mounts:
         words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
-    return words
+    return [*words, "--remount-ro", "/"]
 
 
 def _parents(targets: Iterable[str]) -> list[str]:

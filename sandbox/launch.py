@@ -15,6 +15,7 @@ import os
 import resource
 import signal
 import sys
+from typing import Any
 
 FAILED = 121
 """Exit status of a launcher that could not confine itself: a failure of the sandbox."""
@@ -35,10 +36,25 @@ def main(arguments: list[str]) -> None:
     policy = json.loads(arguments[0])
     command = arguments[1:]
     sys.path.insert(0, policy["library"])
+    keep = _place_channel(policy.get("channel"))
+    confine(policy)
+    os.closerange(keep, 4096)
+    os.execve(command[0], command, dict(os.environ))
+
+
+def confine(policy: dict[str, Any]) -> None:
+    """Give up every right of this process, for good and for all that it starts.
+
+    Args:
+        policy: `uid` (None: already unprivileged), `cpus`, `limits` by name, `readable` and
+            `writable` paths, and the working `directory`.
+
+    Raises:
+        OSError: a step failed; the caller must end, not go on.
+    """
     from sandbox import landlock, seccomp
 
     libc = ctypes.CDLL(None, use_errno=True)
-    keep = _place_channel(policy.get("channel"))
     if policy["cpus"]:
         os.sched_setaffinity(0, policy["cpus"])
     for name, value in policy["limits"].items():
@@ -52,10 +68,8 @@ def main(arguments: list[str]) -> None:
     # A change of uid clears the parent-death signal: set it (again) here.
     _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
     landlock.restrict(policy["readable"], policy["writable"])
-    os.closerange(keep, 4096)
     os.chdir(policy["directory"])
     seccomp.install()
-    os.execve(command[0], command, dict(os.environ))
 
 
 def _place_channel(descriptor: int | None) -> int:

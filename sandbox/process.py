@@ -7,7 +7,6 @@ acts on the whole namespace through it.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import select
@@ -28,15 +27,72 @@ PAUSE_S = 5.0
 NOT_RUNNING = frozenset("TtZX")
 
 
+class Namespace:
+    """The process namespace of a sandbox, held by its first process.
+
+    Args:
+        pid: the first process, as the trusted side numbers it.
+        pidfd: a descriptor of it, owned from now on.
+    """
+
+    def __init__(self, pid: int, pidfd: int) -> None:
+        self._pid = pid
+        self._pidfd = pidfd
+
+    def kill(self) -> None:
+        """End every process inside and wait until they are gone."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        select.select([self._pidfd], [], [], 10.0)  # readable once the namespace is dead
+
+    def pause(self) -> None:
+        """Stop every process inside; once this returns, nothing of it runs until `resume`.
+
+        Raises:
+            CandidateFailure: new processes appear as fast as they are stopped.
+        """
+        stopped: set[int] = set()
+        for _ in range(PAUSE_SCANS):
+            found = self.inside() - stopped
+            if not found:
+                return
+            for pid in found:
+                _signal(pid, signal.SIGSTOP)
+            for pid in found:
+                _await_stopped(pid)
+            stopped |= found
+        raise CandidateFailure("will_not_stop", "It starts processes faster than they are stopped.")
+
+    def resume(self) -> None:
+        """Let everything inside go on."""
+        for pid in self.inside():
+            _signal(pid, signal.SIGCONT)
+
+    def inside(self) -> set[int]:
+        """The processes inside, as the trusted side numbers them.
+
+        Whatever is started inside descends from the first process: the kernel gives it the orphans.
+        """
+        found: set[int] = set()
+        found_now = {self._pid}
+        while found_now:
+            found |= found_now
+            found_now = {child for pid in found_now for child in _children(pid)} - found
+        return found
+
+    def close(self) -> None:
+        os.close(self._pidfd)
+
+
 class Process:
     """A running command. Leaving its context kills it with everything it started."""
 
     def __init__(self, popen: subprocess.Popen[bytes], slot: Slot, info: int) -> None:
         self._popen = popen
         self._slot = slot
-        self._init_pid, self._init = _init_process(info)
-        self._stdout = _Tail(popen.stdout)
-        self._stderr = _Tail(popen.stderr)
+        self.namespace = _first_process(info)
+        self._stdout = Tail(popen.stdout)
+        self._stderr = Tail(popen.stderr)
         self._released = False
 
     @property
@@ -52,52 +108,10 @@ class Process:
 
     def kill(self) -> None:
         """End the whole process namespace and wait until it is gone."""
-        if self._init is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+        if self.namespace is not None:
+            self.namespace.kill()
         self._popen.kill()
         self._popen.wait()
-        if self._init is not None:
-            select.select([self._init], [], [], 10.0)  # readable once the namespace is dead
-
-    def pause(self) -> None:
-        """Stop every process inside; once this returns, nothing of it runs until `resume`.
-
-        Raises:
-            CandidateFailure: new processes appear as fast as they are stopped.
-        """
-        stopped: set[int] = set()
-        for _ in range(PAUSE_SCANS):
-            found = self._inside() - stopped
-            if not found:
-                return
-            for pid in found:
-                _signal(pid, signal.SIGSTOP)
-            for pid in found:
-                _await_stopped(pid)
-            stopped |= found
-        raise CandidateFailure("will_not_stop", "It starts processes faster than they are stopped.")
-
-    def resume(self) -> None:
-        """Let everything inside go on."""
-        for pid in self._inside():
-            _signal(pid, signal.SIGCONT)
-
-    def _inside(self) -> set[int]:
-        """The processes of this sandbox: those in its process namespace."""
-        found = set()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if os.readlink(entry / "ns" / "pid") == self._namespace:  # noqa: PTH115
-                        found.add(int(entry.name))
-        return found
-
-    @functools.cached_property
-    def _namespace(self) -> str:
-        if self._init_pid is None:
-            raise SandboxFailure("sandbox_failed", "The sandbox's first process is not known.")
-        return os.readlink(f"/proc/{self._init_pid}/ns/pid")  # noqa: PTH115
 
     def stdout(self) -> bytes:
         return self._stdout.value()
@@ -111,8 +125,8 @@ class Process:
             return
         self._released = True
         self.kill()
-        if self._init is not None:
-            os.close(self._init)
+        if self.namespace is not None:
+            self.namespace.close()
         self._slot.release()
 
     def __enter__(self) -> Process:
@@ -127,7 +141,7 @@ class Process:
         self.release()
 
 
-class _Tail:
+class Tail:
     """Reads a stream to its end in a thread, keeping its first and last part."""
 
     def __init__(self, stream: IO[bytes] | None) -> None:
@@ -152,6 +166,31 @@ class _Tail:
         self._thread.join(timeout=1.0)
         with self._lock:
             return bytes(self._kept)
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it ended
+        for task in os.scandir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, (Path(task.path) / "children").read_text("ascii").split())
+    return found
+
+
+def _children_by_scan(pid: int) -> list[int]:
+    """The same on a kernel without CONFIG_PROC_CHILDREN, where it takes a look at every process."""
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                stat = (Path(entry.path) / "stat").read_text("utf-8", "replace")
+                if int(stat.rpartition(")")[2].split()[1]) == pid:
+                    found.append(int(entry.name))
+    return found
+
+
+if not Path(f"/proc/self/task/{os.getpid()}/children").exists():
+    _children = _children_by_scan
 
 
 def _signal(pid: int, number: int) -> None:
@@ -182,8 +221,8 @@ def _threads(pid: int) -> set[str]:
     return states
 
 
-def _init_process(info: int) -> tuple[int | None, int | None]:
-    """The namespace's first process, which bubblewrap names on the info pipe: pid and pidfd."""
+def _first_process(info: int) -> Namespace | None:
+    """The namespace's first process, which bubblewrap names on the info pipe."""
     with os.fdopen(info, "rb") as file:
         deadline = time.monotonic() + 10.0
         text = b""
@@ -195,6 +234,6 @@ def _init_process(info: int) -> tuple[int | None, int | None]:
                 break
     try:
         pid = int(json.loads(text)["child-pid"])
-        return pid, os.pidfd_open(pid)
+        return Namespace(pid, os.pidfd_open(pid))
     except (ValueError, KeyError, ProcessLookupError):
-        return None, None  # bubblewrap failed or the command already ended
+        return None  # bubblewrap failed or the command already ended

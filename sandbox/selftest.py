@@ -81,7 +81,7 @@ def self_test(sandbox: Sandbox) -> SelfTest:
     """Run the probe inside and judge what it reports."""
     from sandbox.box import Command, Limits
 
-    hidden = [os.path.expanduser("~/.ssh"), str(sandbox._work.resolve()), "/etc/shadow"]  # noqa: PTH111
+    hidden = [os.path.expanduser("~/.ssh"), str(sandbox.work.resolve()), "/etc/shadow"]  # noqa: PTH111
     done = sandbox.run(
         Command(
             argv=(python(), "-I", "-B", "-c", f"HIDDEN = {hidden!r}\n{PROBE}"),

@@ -1,8 +1,9 @@
 """Arenas: shared memory that carries inputs to a runner and outputs back.
 
-An arena is made for one challenge, filled with fresh inputs and poison, sealed in size (a runner that
-shrinks it would crash its reader), and handed over with the challenge, so no input is within reach of
-the candidate before the clock starts. Outputs are read the moment the answer arrives.
+An arena belongs to one runner and is mapped there once, so that no challenge pays for page faults. It
+is sealed in size (a runner that shrinks it would crash its reader). It is filled with fresh inputs and
+poison while everything in the runner is stopped, and read when everything is stopped again, so that
+nothing is within reach of the candidate before the clock starts or after it ended.
 """
 
 from __future__ import annotations
@@ -70,51 +71,55 @@ def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor]) -> Layout:
 
 
 class Arena:
-    """The shared memory of one challenge."""
+    """Shared memory for up to `capacity` calls at a time."""
 
-    def __init__(self, where: Layout, batch: Sequence[list[Any]]) -> None:
+    def __init__(self, where: Layout, capacity: int) -> None:
         self.layout = where
-        self.batch = batch
-        size = where.stride * len(batch)
+        self.capacity = capacity
+        self.batch: Sequence[list[Any]] = ()
+        size = where.stride * capacity
         self.fd = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, size)
         fcntl.fcntl(self.fd, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
-        self._map = mmap.mmap(self.fd, size)
+        self._map = mmap.mmap(self.fd, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
         self._flat = torch.frombuffer(self._map, dtype=torch.uint8, count=size)
-        for slot, inputs in enumerate(batch):
-            for field, value in zip(where.inputs, inputs, strict=True):
-                if field is not None:
-                    self._bytes(slot, field).copy_(as_bytes(value))
-            for field in where.outputs:
-                self._bytes(slot, field).fill_(POISON)
 
-    def message(self) -> dict[str, Any]:
-        """The part of a challenge that describes this arena."""
+    def description(self) -> dict[str, Any]:
+        """What a runner must know to map it and find the tensors."""
         return {
-            "count": len(self.batch),
+            "capacity": self.capacity,
             "stride": self.layout.stride,
             "inputs": [field and field.as_json() for field in self.layout.inputs],
             "outputs": [field.as_json() for field in self.layout.outputs],
+        }
+
+    def fill(self, batch: Sequence[list[Any]]) -> dict[str, Any]:
+        """Put fresh inputs and poison in; return what a challenge says of them."""
+        self.batch = batch
+        for slot, inputs in enumerate(batch):
+            for field, value in zip(self.layout.inputs, inputs, strict=True):
+                if field is not None:
+                    self._bytes(slot, field).copy_(as_bytes(value))
+            for field in self.layout.outputs:
+                self._bytes(slot, field).fill_(POISON)
+        return {
+            "count": len(batch),
             "values": [
                 [value for value in inputs if not isinstance(value, torch.Tensor)]
-                for inputs in self.batch
+                for inputs in batch
             ],
         }
 
-    def snapshot(self) -> torch.Tensor:
-        """A private copy of everything, taken now: nothing that is written later counts."""
-        return self._flat.clone()
-
-    def outputs(self, taken: torch.Tensor, slot: int) -> list[torch.Tensor]:
-        """The outputs of a slot in a snapshot."""
+    def outputs(self, slot: int) -> list[torch.Tensor]:
+        """The outputs of a slot: views that hold until the next challenge."""
         return [
-            _bytes(taken, self.layout, slot, field).view(field.dtype).view(field.shape)
+            self._bytes(slot, field).view(field.dtype).view(field.shape)
             if field.size_bytes
             else torch.empty(field.shape, dtype=field.dtype)
             for field in self.layout.outputs
         ]
 
-    def changed_inputs(self, taken: torch.Tensor, slot: int) -> list[int]:
+    def changed_inputs(self, slot: int) -> list[int]:
         """The positions of inputs that no longer hold what was given."""
         return [
             position
@@ -122,14 +127,15 @@ class Arena:
                 zip(self.layout.inputs, self.batch[slot], strict=True)
             )
             if field is not None
-            and not torch.equal(_bytes(taken, self.layout, slot, field), as_bytes(value))
+            and not same_bytes(self._bytes(slot, field), as_bytes(value))
         ]
 
     def close(self) -> None:
         os.close(self.fd)
 
     def _bytes(self, slot: int, field: Field) -> torch.Tensor:
-        return _bytes(self._flat, self.layout, slot, field)
+        start = slot * self.layout.stride + field.offset
+        return self._flat[start : start + field.size_bytes]
 
 
 def as_bytes(value: torch.Tensor) -> torch.Tensor:
@@ -137,6 +143,8 @@ def as_bytes(value: torch.Tensor) -> torch.Tensor:
     return value.contiguous().view(-1).view(torch.uint8)
 
 
-def _bytes(flat: torch.Tensor, where: Layout, slot: int, field: Field) -> torch.Tensor:
-    start = slot * where.stride + field.offset
-    return flat[start : start + field.size_bytes]
+def same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two byte tensors are equal; compared eight bytes at a time where that is possible."""
+    if one.numel() % 8 == 0 and one.data_ptr() % 8 == 0 and other.data_ptr() % 8 == 0:
+        one, other = one.view(torch.int64), other.view(torch.int64)
+    return torch.equal(one, other)

@@ -12,28 +12,20 @@ import os
 import secrets
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from sandbox.box import Command, Limits, Sandbox
+from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arena import Arena
-from sandbox.process import Process
-from sandbox.runtime import LIBRARY, python
+from sandbox.judge.arena import Arena, Layout
+from sandbox.judge.inputs import Inputs
 from sandbox.solution import Solution
+from sandbox.warm import RUNNER, Child, Zygote
 
 MAX_ANSWER = 1 << 16
 START_S = 60.0
 LIMITS = Limits(wall_s=3600.0, cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
-
-STEADY_HEAP = {
-    # Memory that a call frees stays with the process: otherwise large temporaries are mapped and
-    # faulted in again at each call, or not, depending on what happened to lie at the heap's top.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(16 << 30),
-    "MALLOC_TOP_PAD_": str(64 << 20),
-}
 
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
@@ -42,37 +34,16 @@ MISMATCH = {
 }
 
 
-@dataclass(frozen=True)
-class Reply:
-    """A verified answer: how long it took from outside."""
-
-    wall_s: float
-
-
 class Arm:
     """A started runner. It has imported torch and holds nothing else until `load`."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, zygote: Zygote) -> None:
         self._channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
-            code = f"import sys; sys.path.insert(0, {LIBRARY!r})\n"
-            code += "from sandbox.runner.main import main\nmain()"
-            self._process: Process = sandbox.start(
-                Command(
-                    argv=(python(), "-I", "-B", "-c", code),
-                    env={
-                        "OMP_NUM_THREADS": "1",
-                        "MKL_NUM_THREADS": "1",
-                        "OPENBLAS_NUM_THREADS": "1",
-                        "PYTHONDONTWRITEBYTECODE": "1",
-                        **STEADY_HEAP,
-                    },
-                    limits=LIMITS,
-                    cpus=(max(os.sched_getaffinity(0)),),
-                ),
-                inner,
-            )
+            cpus = (max(os.sched_getaffinity(0)),)
+            self._child: Child = zygote.fork(RUNNER, LIMITS, inner, cpus)
         self._ready = False
+        self._arena: Arena | None = None
         self.style = True
 
     def wait_ready(self) -> None:
@@ -99,68 +70,81 @@ class Arm:
             CandidateFailure: its own code failed at import, or it cannot be found.
         """
         self.wait_ready()
-        inputs = self._process.slot.inputs
-        for source in solution.sources:
-            target = inputs / "src" / source.path
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            target.write_text(source.content, "utf-8")
+        contents = {f"src/{source.path}": source.content.encode() for source in solution.sources}
         if library is not None:
-            (inputs / "solution.so").write_bytes(library.read_bytes())
+            contents["solution.so"] = library.read_bytes()
         self.style = solution.spec.destination_passing_style
-        self._ask(
-            {
-                "op": "load",
-                "language": solution.spec.language,
-                "entry_file": solution.spec.entry_file,
-                "entry_symbol": solution.spec.entry_symbol,
-                "style": self.style,
-                "library": "/sandbox/in/solution.so" if library else None,
-            },
-            None,
-            timeout_s,
-        )
+        with _memory(b"".join(contents.values())) as memory:
+            self._ask(
+                {
+                    "op": "load",
+                    "language": solution.spec.language,
+                    "entry_file": solution.spec.entry_file,
+                    "entry_symbol": solution.spec.entry_symbol,
+                    "style": self.style,
+                    "files": [
+                        {"path": path, "bytes": len(content)} for path, content in contents.items()
+                    ],
+                },
+                memory.fileno(),
+                timeout_s,
+            )
 
-    def run(self, arena: Arena, timeout_s: float) -> Reply:
-        """Run the solution on every slot of an arena; the clock is outside.
+    def map(self, where: Layout, capacity: int, timeout_s: float) -> Arena:
+        """Give the runner an arena for up to `capacity` calls; it is stopped from now on.
+
+        Raises:
+            CandidateFailure: it broke the protocol.
+        """
+        if self._arena is not None:
+            self._arena.close()
+        self._arena = arena = Arena(where, capacity)
+        self._child.namespace.resume()
+        self._ask({"op": "map", **arena.description()}, arena.fd, timeout_s)
+        self._child.namespace.pause()
+        return arena
+
+    @property
+    def arena(self) -> Arena:
+        """Where its inputs and outputs are."""
+        assert self._arena is not None, "map an arena first"
+        return self._arena
+
+    def run(self, batch: Sequence[Inputs], timeout_s: float, op: str = "run") -> float:
+        """Challenge the runner with a batch; its arena then holds what came out.
+
+        Args:
+            batch: one set of inputs a call.
+            timeout_s: after which it is hung.
+            op: "idle" does everything but call the solution: what the protocol itself costs.
+
+        Returns:
+            The seconds from when anything in it could run until nothing in it could.
 
         Raises:
             CandidateFailure: it raised, crashed, hung, or broke the protocol.
         """
-        return self._ask({"op": "run", **arena.message()}, arena, timeout_s)
-
-    def map_only(self, arena: Arena, timeout_s: float) -> Reply:
-        """The same without calling the solution: what the protocol itself costs."""
-        return self._ask({"op": "map", **arena.message()}, arena, timeout_s)
-
-    def pause(self) -> None:
-        """Stop the runner and everything it started.
-
-        Raises:
-            CandidateFailure: it will not be stopped.
-        """
-        self._process.pause()
-
-    def resume(self) -> None:
-        """Let it go on."""
-        self._process.resume()
+        message = self.arena.fill(batch)
+        started = time.perf_counter()
+        self._child.namespace.resume()
+        self._ask({"op": op, **message}, None, timeout_s)
+        self._child.namespace.pause()
+        return time.perf_counter() - started
 
     def close(self) -> None:
         """Kill the runner and everything it started."""
         self._channel.close()
-        self._process.release()
+        if self._arena is not None:
+            self._arena.close()
+        self._child.release()
 
-    def _ask(self, request: dict[str, Any], arena: Arena | None, timeout_s: float) -> Reply:
+    def _ask(self, request: dict[str, Any], descriptor: int | None, timeout_s: float) -> None:
         nonce = secrets.token_hex(16)
         packet = json.dumps({**request, "nonce": nonce}).encode()
         self._channel.settimeout(timeout_s)
-        started = time.perf_counter()
         try:
-            if arena is None:
-                self._channel.send(packet)
-            else:
-                socket.send_fds(self._channel, [packet], [arena.fd])
+            socket.send_fds(self._channel, [packet], [] if descriptor is None else [descriptor])
             answer = self._channel.recv(MAX_ANSWER)
-            wall_s = time.perf_counter() - started
         except TimeoutError:
             raise CandidateFailure("timeout", f"No answer within {timeout_s:.0f} s.") from None
         except OSError as error:
@@ -168,7 +152,6 @@ class Arm:
         if not answer:
             raise self._died()
         self._check(answer, nonce)
-        return Reply(wall_s)
 
     def _check(self, packet: bytes, nonce: str) -> None:
         try:
@@ -194,9 +177,18 @@ class Arm:
         return CandidateFailure("runtime_error", f"The solution's process ended.{said}")
 
     def _last_words(self) -> str:
-        self._process.kill()
-        text = self._process.stderr().decode("utf-8", "replace")[-600:]
+        self._child.kill()
+        text = self._child.output().decode("utf-8", "replace")[-600:]
         return plain(text)
+
+
+def _memory(content: bytes) -> BinaryIO:
+    """Content in anonymous memory, to be handed over by descriptor."""
+    file = os.fdopen(os.memfd_create("solution", os.MFD_CLOEXEC), "w+b")
+    file.write(content)
+    file.flush()
+    file.seek(0)
+    return file
 
 
 def plain(text: str) -> str:

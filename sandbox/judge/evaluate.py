@@ -16,7 +16,7 @@ import torch
 
 from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
-from sandbox.judge.arena import Arena, Layout, layout
+from sandbox.judge.arena import Layout, layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
@@ -134,7 +134,12 @@ class _Run:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
         expected = [oracle.expected(inputs) for inputs in batches]
         candidate = self._candidate_arm()
-        proxy = official.Proxy(candidate, oracle.definition, expected[0], self._left())
+        where = layout(batches[0], expected[0])
+        try:
+            candidate.map(where, 1, self._left())
+        except CandidateFailure as failure:
+            raise _rejection(failure) from failure
+        proxy = official.Proxy(candidate, oracle.definition, self._left())
         verdict = official.judge(proxy, batches, expected, self._settings)
         if proxy.failure is not None:
             raise _rejection(proxy.failure)
@@ -145,16 +150,14 @@ class _Run:
         if verdict.status == "PASSED" and self._settings.rules.property_inputs:
             for name, inputs in oracle.variants():
                 reference = oracle.expected(inputs)
-                observed = self._observe(candidate, inputs, reference)
+                observed = self._observe(candidate, inputs)
                 self._apply_rules(observed, reference, f" (inputs {name})")
                 checked += 1
-        return verdict, layout(batches[0], expected[0]), checked
+        return verdict, where, checked
 
-    def _observe(
-        self, arm: Arm, inputs: Inputs, reference: list[torch.Tensor]
-    ) -> official.Observed:
+    def _observe(self, arm: Arm, inputs: Inputs) -> official.Observed:
         try:
-            return official.observe(arm, inputs, reference, self._left())
+            return official.observe(arm, inputs, self._left())
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
 
@@ -185,10 +188,11 @@ class _Run:
                 known = (batch, [oracle.expected(inputs) for inputs in batch])
             return known[1]
 
-        def verify(arm: Arm, arena: Arena, taken: torch.Tensor) -> None:
+        def verify(arm: Arm) -> None:
+            arena = arm.arena
             for slot, reference in enumerate(expected(arena.batch)):
                 observed = official.Observed(
-                    arena.batch[slot], arena.outputs(taken, slot), arena.changed_inputs(taken, slot)
+                    arena.batch[slot], arena.outputs(slot), arena.changed_inputs(slot)
                 )
                 try:
                     self._apply_rules(observed, reference, " in a timed call")

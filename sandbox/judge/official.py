@@ -20,7 +20,6 @@ from flashinfer_bench.compile.runnable import RunnableMetadata
 from flashinfer_bench.data import Definition as OfficialDefinition
 
 from sandbox.errors import CandidateFailure
-from sandbox.judge.arena import Arena, layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs
 from sandbox.problem import Settings
@@ -41,7 +40,6 @@ class Proxy:
 
     arm: Arm
     definition: OfficialDefinition
-    shapes: list[torch.Tensor]
     timeout_s: float
     calls: list[Observed] = field(default_factory=list)
     failure: CandidateFailure | None = None
@@ -62,7 +60,7 @@ class Proxy:
         count = len(self.definition.inputs)
         inputs, outputs = list(arguments[:count]), list(arguments[count:])
         try:
-            observed = observe(self.arm, inputs, self.shapes, self.timeout_s)
+            observed = observe(self.arm, inputs, self.timeout_s)
         except CandidateFailure as failure:
             self.failure = failure
             raise
@@ -71,15 +69,11 @@ class Proxy:
             target.copy_(value)
 
 
-def observe(arm: Arm, inputs: Inputs, expected: list[torch.Tensor], timeout_s: float) -> Observed:
+def observe(arm: Arm, inputs: Inputs, timeout_s: float) -> Observed:
     """Run the solution once on these inputs and take its outputs."""
-    arena = Arena(layout(inputs, expected), [inputs])
-    try:
-        arm.run(arena, timeout_s)
-        taken = arena.snapshot()
-    finally:
-        arena.close()
-    return Observed(inputs, arena.outputs(taken, 0), arena.changed_inputs(taken, 0))
+    arm.run([inputs], timeout_s)
+    outputs = [output.clone() for output in arm.arena.outputs(0)]
+    return Observed(inputs, outputs, arm.arena.changed_inputs(0))
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,9 @@
-"""A pool of runners that have imported torch and wait: each is used once.
-
-Nothing secret is in them, since nothing is known yet when they start. Refilling waits until a
-measurement is over: it costs seconds of a core.
-"""
+"""A pool of runners that wait, each used once. Nothing secret is in them: nothing is known yet."""
 
 from __future__ import annotations
 
-from sandbox.box import Sandbox
 from sandbox.judge.arm import Arm
+from sandbox.warm import Zygote
 
 SIZE = 2
 """One candidate and one baseline."""
@@ -16,29 +12,26 @@ SIZE = 2
 class Pool:
     """Ready runners."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, zygote: Zygote) -> None:
+        self._zygote = zygote
         self._ready: list[Arm] = []
 
     @property
     def level(self) -> str:
-        return self._sandbox.level
+        return self._zygote.level
 
     def fill(self) -> None:
-        """Start what is missing, without waiting for it."""
+        """Start what is missing."""
         while len(self._ready) < SIZE:
-            self._ready.append(Arm(self._sandbox))
+            self._ready.append(Arm(self._zygote))
 
     def take(self) -> Arm:
-        """A runner of one's own; all that were started are awaited first, so that none of them
-        still imports while something is measured."""
-        if not self._ready:
-            self.fill()
-        for arm in self._ready:
-            arm.wait_ready()
+        """A runner of one's own."""
+        self.fill()
         return self._ready.pop(0)
 
     def close(self) -> None:
         for arm in self._ready:
             arm.close()
         self._ready.clear()
+        self._zygote.close()

@@ -1,10 +1,12 @@
 """Time from outside: how long m fresh problems take, minus what the protocol costs.
 
-A batch of m calls gets inputs that did not exist before the clock started, and every output is
+A batch of m calls gets inputs that were out of reach before the clock started, and every output is
 verified after it stopped, so the wall time of a batch bounds the work from above without trusting the
-runner. What is subtracted is the protocol's own cost (mapping the arena, one round trip), measured in
-the *baseline's* runner, where the candidate has no say. Candidate and baseline alternate (ABBA), so
-that a drift of the machine falls on both.
+runner. The clock starts before anything in the runner may run and stops when nothing in it can: an
+answer that comes before the work is done gains nothing. What is subtracted is the protocol's own cost
+(waking, one round trip, stopping), measured in the *baseline's* runner, where the candidate has no
+say. Only one of the two can run at a time, and they alternate (ABBA), so that a drift of the machine
+falls on both.
 """
 
 from __future__ import annotations
@@ -15,21 +17,19 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import torch
-
-from sandbox.judge.arena import Arena, Layout
+from sandbox.judge.arena import Layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.models import Samples
 
-TARGET_BATCH_S = 0.03
+TARGET_BATCH_S = 0.01
 MAX_CALLS = 64
-MAX_ARENA_BYTES = 32 << 20
+MAX_ARENA_BYTES = 16 << 20
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 
-Verify = Callable[[Arm, Arena, torch.Tensor], None]
-"""Raises if any output in the snapshot of an arena is wrong."""
+Verify = Callable[[Arm], None]
+"""Raises if any output that an arm's arena holds is wrong."""
 
 
 @dataclass(frozen=True)
@@ -62,24 +62,24 @@ def measure(
     plan: Plan,
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
-    calls = _calls_per_batch(candidate, baseline, where, fresh, verify, plan)
-    # While the baseline runs, nothing of the candidate does: a thread that it left spinning on the
-    # same core would slow the baseline down and raise the ratio.
-    candidate.pause()
+    capacity = max(1, min(MAX_CALLS, MAX_ARENA_BYTES // where.stride))
+    for arm in (candidate, baseline):
+        arm.map(where, capacity, plan.timeout_s)
+
+    def challenge(arm: Arm, batch: list[Inputs]) -> float:
+        wall_s = arm.run(batch, plan.timeout_s)
+        verify(arm)
+        return wall_s
+
+    calls = _calls_per_batch(challenge, (candidate, baseline), fresh, capacity)
     walls: dict[bool, list[float]] = {True: [], False: []}
     costs: list[float] = []
     for number in range(plan.rounds):
         batch = [fresh() for _ in range(calls)]
-        costs.append(_protocol_cost(baseline, where, batch, plan.timeout_s))
+        costs.append(baseline.run(batch, plan.timeout_s, op="idle"))
         order = (candidate, baseline) if number % 2 == 0 else (baseline, candidate)
         for arm in order:
-            if arm is candidate:
-                candidate.resume()
-            wall_s = _challenge(arm, where, batch, verify, plan.timeout_s)
-            if arm is candidate:
-                candidate.pause()
-            walls[arm is candidate].append(wall_s)
-    candidate.resume()
+            walls[arm is candidate].append(challenge(arm, batch))
     overhead = statistics.median(costs)
     times = {
         arm: [(wall_s - overhead) / calls for wall_s in measured] for arm, measured in walls.items()
@@ -117,41 +117,17 @@ def confidence_interval(ratios: Sequence[float]) -> tuple[float, float]:
     return medians[int(tail * RESAMPLES)], medians[math.ceil((1 - tail) * RESAMPLES) - 1]
 
 
-def _challenge(
-    arm: Arm, where: Layout, batch: list[Inputs], verify: Verify, timeout_s: float
-) -> float:
-    arena = Arena(where, batch)
-    try:
-        reply = arm.run(arena, timeout_s)
-        taken = arena.snapshot()
-    finally:
-        arena.close()
-    verify(arm, arena, taken)
-    return reply.wall_s
-
-
 def _calls_per_batch(
-    candidate: Arm,
-    baseline: Arm,
-    where: Layout,
+    challenge: Callable[[Arm, list[Inputs]], float],
+    arms: Sequence[Arm],
     fresh: Callable[[], Inputs],
-    verify: Verify,
-    plan: Plan,
+    capacity: int,
 ) -> int:
     """Enough calls for a batch that is long against the protocol's cost and its jitter."""
-    fit = max(1, min(MAX_CALLS, MAX_ARENA_BYTES // where.stride))
-    probe = min(4, fit)
+    probe = min(4, capacity)
     single = min(
-        _challenge(arm, where, [fresh() for _ in range(probe)], verify, plan.timeout_s) / probe
-        for arm in (candidate, baseline)
+        challenge(arm, [fresh() for _ in range(probe)]) / probe
+        for arm in arms
+        for _ in range(2)  # the first time, code and memory are cold
     )
-    return max(1, min(fit, math.ceil(TARGET_BATCH_S / max(single, 1e-6))))
-
-
-def _protocol_cost(baseline: Arm, where: Layout, batch: list[Inputs], timeout_s: float) -> float:
-    """One challenge without a call: mapping the arena and the round trip."""
-    arena = Arena(where, batch)
-    try:
-        return baseline.map_only(arena, timeout_s).wall_s
-    finally:
-        arena.close()
+    return max(1, min(capacity, math.ceil(TARGET_BATCH_S / max(single, 1e-6))))

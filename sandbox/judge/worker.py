@@ -14,6 +14,7 @@ from typing import Any
 from sandbox.box import open_sandbox
 from sandbox.errors import AssayError
 from sandbox.judge.models import BenchJob
+from sandbox.warm import Zygote
 
 
 def main(work: Path) -> None:
@@ -32,8 +33,9 @@ def main(work: Path) -> None:
         try:
             job = BenchJob.model_validate_json(line)
             if pool is None:
-                pool = Pool(open_sandbox(work))
-                pool.fill()  # the runners import torch while this process does
+                zygote = Zygote(open_sandbox(work))
+                zygote.start()  # it imports torch while this process does
+                pool = Pool(zygote)
             from sandbox.judge.evaluate import evaluate
 
             result = evaluate(

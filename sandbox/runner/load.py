@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 SOURCES = "/sandbox/in/src"
+LIBRARY = "/sandbox/in/solution.so"
 
 
 def load(request: dict[str, Any]) -> Callable[..., Any]:
@@ -17,7 +18,7 @@ def load(request: dict[str, Any]) -> Callable[..., Any]:
     if language == "cpp":
         import tvm_ffi
 
-        return tvm_ffi.load_module(request["library"])[request["entry_symbol"]]  # type: ignore[no-any-return]
+        return tvm_ffi.load_module(LIBRARY)[request["entry_symbol"]]  # type: ignore[no-any-return]
     if language == "triton":
         os.environ["TRITON_INTERPRET"] = "1"  # no GPU here: Triton's own interpreter
     sys.path.insert(0, SOURCES)

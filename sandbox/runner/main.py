@@ -2,12 +2,14 @@
 
 Protocol, on descriptor 3, one JSON object a packet:
 
-    → {"op": "load", "language", "entry_file", "entry_symbol", "style", "library", "threads"}
-    → {"op": "run", "nonce", "count", "stride", "inputs", "outputs", "values"}  + one descriptor
-    → {"op": "map", …}            the same without calling the solution: the protocol's own cost
+    → {"op": "load", "nonce", "language", "entry_file", "entry_symbol", "style", "files"}
+                              + one descriptor: the files' contents, one after the other
+    → {"op": "map", "nonce", "capacity", "stride", "inputs", "outputs"} + one descriptor
+    → {"op": "run", "nonce", "count", "values"}     the solution, on the first `count` slots
+    → {"op": "idle", "nonce", "count", "values"}    the same without calling it: the protocol's cost
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}
 
-The arena is shared memory: `count` slots of `stride` bytes with every tensor at its offset.
+The arena is shared memory: slots of `stride` bytes with every tensor at its offset.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 CHANNEL = 3
+INPUTS = "/sandbox/in"
 MAX_PACKET = 1 << 17
 
 
@@ -31,7 +34,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     _send(channel, {"ready": True})
-    run: Callable[..., Any] | None = None
+    run: Callable[..., Any] = _nothing
+    arena: Arena | None = None
     style = True
     while True:
         request, descriptor = _receive(channel)
@@ -42,16 +46,24 @@ def main() -> None:
             if request["op"] == "load":
                 from sandbox.runner.load import load
 
+                _place(request["files"], descriptor)
                 run, style = load(request), bool(request["style"])
-            else:
-                call = run if request["op"] == "run" else None
-                _serve(torch, request, descriptor, call, style)
+            elif request["op"] == "map":
+                arena = Arena(torch, request, descriptor)
+            elif arena is not None:
+                calls = arena.calls(request)
+                if request["op"] == "run":
+                    _serve(torch, run, calls, style)
             answer["ok"] = True
         except Mismatch as error:
             answer["error"] = {"kind": error.kind, "message": str(error)[:1000]}
         except BaseException as error:
             answer["error"] = {"kind": "exception", "message": _describe(error)}
         _send(channel, answer)
+
+
+def _nothing(*_: Any) -> None:
+    raise RuntimeError("no solution is loaded")
 
 
 class Mismatch(Exception):
@@ -62,50 +74,66 @@ class Mismatch(Exception):
         self.kind = kind
 
 
+def _place(files: list[dict[str, Any]], descriptor: int) -> None:
+    """Write the solution's files where it is loaded from."""
+    with os.fdopen(descriptor, "rb") as contents:
+        for file in files:
+            target = Path(INPUTS) / file["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(contents.read(file["bytes"]))
+
+
+class Arena:
+    """The shared memory, and the tensors in it."""
+
+    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
+        size = max(request["capacity"] * request["stride"], 1)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            shared = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        self._torch = torch
+        self._flat = torch.frombuffer(shared, dtype=torch.uint8, count=size)
+        self._inputs = request["inputs"]
+        self._slots = [
+            (
+                [spec and self._tensor(spec, base) for spec in request["inputs"]],
+                [self._tensor(spec, base) for spec in request["outputs"]],
+            )
+            for base in range(0, request["capacity"] * request["stride"], request["stride"])
+        ]
+
+    def calls(self, request: dict[str, Any]) -> list[tuple[list[Any], list[Any]]]:
+        """The arguments and the outputs of each call of a challenge."""
+        calls = []
+        for slot in range(request["count"]):
+            values = iter(request["values"][slot])
+            tensors, outputs = self._slots[slot]
+            inputs = [
+                next(values) if spec is None else tensor
+                for spec, tensor in zip(self._inputs, tensors, strict=True)
+            ]
+            calls.append((inputs, outputs))
+        return calls
+
+    def _tensor(self, spec: dict[str, Any], base: int) -> Any:
+        dtype = getattr(self._torch, spec["dtype"])
+        if not spec["bytes"]:
+            return self._torch.empty(spec["shape"], dtype=dtype)
+        start = base + spec["offset"]
+        return self._flat[start : start + spec["bytes"]].view(dtype).view(spec["shape"])
+
+
 def _serve(
     torch: Any,
-    request: dict[str, Any],
-    descriptor: int,
-    run: Callable[..., Any] | None,
+    run: Callable[..., Any],
+    calls: list[tuple[list[Any], list[Any]]],
     in_place: bool,
 ) -> None:
-    size = request["count"] * request["stride"]
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        arena = mmap.mmap(
-            file.fileno(), max(size, 1), flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
-        )
-    flat = torch.frombuffer(arena, dtype=torch.uint8, count=max(size, 1))
-    calls = [
-        (
-            _arguments(torch, flat, request, slot),
-            [_tensor(torch, flat, spec, slot * request["stride"]) for spec in request["outputs"]],
-        )
-        for slot in range(request["count"])
-    ]
-    if run is None:
-        return
     with torch.no_grad():
         for inputs, outputs in calls:
             if in_place:
                 run(*inputs, *outputs)
             else:
                 _store(torch, run(*inputs), outputs)
-
-
-def _arguments(torch: Any, flat: Any, request: dict[str, Any], slot: int) -> list[Any]:
-    values = iter(request["values"][slot])
-    return [
-        next(values) if spec is None else _tensor(torch, flat, spec, slot * request["stride"])
-        for spec in request["inputs"]
-    ]
-
-
-def _tensor(torch: Any, flat: Any, spec: dict[str, Any], base: int) -> Any:
-    dtype = getattr(torch, spec["dtype"])
-    if not spec["bytes"]:
-        return torch.empty(spec["shape"], dtype=dtype)
-    start = base + spec["offset"]
-    return flat[start : start + spec["bytes"]].view(dtype).view(spec["shape"])
 
 
 def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:

@@ -221,6 +221,20 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Book, Path]:
     return book, segment(book)
 
 
+def test_a_checkpoint_without_its_newline_is_cut_short_but_not_damaged(
+    pristine: tuple[Book, Path],
+) -> None:
+    path = pristine[0].root / "checkpoints.jsonl"
+    original = path.read_bytes()
+    try:
+        path.write_bytes(original[:-1])
+        assert pristine[0].verify().ok
+        path.write_bytes(original[:-1] + b"x")
+        assert not pristine[0].verify().ok
+    finally:
+        path.write_bytes(original)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_flipped_byte_is_found(pristine: tuple[Book, Path], data: st.DataObject) -> None:

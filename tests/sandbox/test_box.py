@@ -310,12 +310,12 @@ def test_pausing_stops_everything_and_resuming_goes_on(sandbox: Sandbox) -> None
         deadline = time.monotonic() + 10
         while len(written(process)) < 4 and time.monotonic() < deadline:
             time.sleep(0.05)
-        process.pause()
+        process.namespace.pause()
         before = written(process)
         assert len(before) == 4
         time.sleep(0.3)
         assert written(process) == before
-        process.resume()
+        process.namespace.resume()
         time.sleep(0.3)
         assert all(now > then for now, then in zip(written(process), before, strict=True))
 
@@ -334,7 +334,7 @@ def test_pause_returns_when_nothing_runs_any_more(sandbox: Sandbox) -> None:
         while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         for _ in range(20):
-            process.pause()
-            states = {state for pid in process._inside() for state in _threads(pid)}
+            process.namespace.pause()
+            states = {state for pid in process.namespace.inside() for state in _threads(pid)}
             assert states == {"T"}
-            process.resume()
+            process.namespace.resume()

@@ -24,10 +24,10 @@ print(result.ok, [c for c in result.checks if not c.ok])
 done = box.run(Command(argv=("/bin/sh", "-c", "id -u; sleep 60 & sleep 60"), limits=Limits(wall_s=1)))
 print(done.timed_out, done.stdout)
 with box.start(Command(argv=("/bin/sleep", "30"))) as process:
-    process.pause()
+    process.namespace.pause()
     states = {
         Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        for pid in process._inside()
+        for pid in process.namespace.inside()
     }
     print(states)
 """

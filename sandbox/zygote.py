@@ -1,0 +1,156 @@
+"""The fork server inside a sandbox: imports once, then one confined, single-use child a request.
+
+Started by bubblewrap as `python zygote.py POLICY-JSON`, with the right to make namespaces and no
+other. It is trusted: no candidate code ever runs in it, it knows no secret, and its children lose
+its rights before they read anything. A child has its own process, mount, network, IPC and host-name
+namespaces, its own /tmp and /proc, and is confined by the launcher's own steps.
+
+Forking is sound only while there is one thread and no CUDA context; both are checked.
+
+Protocol on the control descriptor:
+
+    ← {"ready": true}                                   when everything is imported
+    → {"policy", "program"} + descriptors of the channel and the standard output/error pipe
+    ← {"child": true} + a pidfd of the child, the first process of its namespace
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import importlib
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
+    0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x20000000, 0x40000000,
+)  # fmt: skip
+_NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
+_PR_SET_DUMPABLE = 4
+
+FAILED = 121
+CHANNEL = 3
+MAX_REQUEST = 1 << 17
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Serve fork requests until the other side closes the control socket."""
+    settings = json.loads(arguments[0])
+    sys.path.insert(0, settings["library"])
+    control = socket.socket(fileno=settings["control"])
+    own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    for module in settings["imports"]:
+        importlib.import_module(module)
+    _check_that_forking_is_sound()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy every page that it looks at
+    control.send(json.dumps({"ready": True}).encode())
+    while True:
+        packet, descriptors, _, _ = socket.recv_fds(control, MAX_REQUEST, 2)
+        if not packet:
+            return
+        request = json.loads(packet)
+        child = _fork(own_namespace)
+        if child == 0:
+            try:
+                control.close()
+                _become(request, *descriptors)
+            except BaseException as error:
+                os.write(2, f"sandbox: {type(error).__name__}: {error}\n".encode())
+                os._exit(FAILED)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        _hand_over(control, child)
+        _reap()
+
+
+def _check_that_forking_is_sound() -> None:
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    torch = sys.modules.get("torch")
+    if threads != 1 or (torch is not None and torch.cuda.is_initialized()):
+        raise OSError(f"{threads} threads or a CUDA context: forking would not be sound")
+
+
+def _fork(own_namespace: int) -> int:
+    """Fork a child that is the first process of a new process namespace.
+
+    `unshare` sets where children go, once; going back to the own namespace first allows it again.
+    """
+    _check(_libc.setns(own_namespace, _NEWPID), "setns")
+    _check(_libc.unshare(_NEWPID), "unshare(PID)")
+    return os.fork()
+
+
+def _become(request: dict[str, Any], channel: int, output: int) -> None:
+    """In the child: separate, confine, and run the program."""
+    policy = request["policy"]
+    os.setsid()
+    _separate(policy)
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.dup2(channel, CHANNEL)
+    os.closerange(CHANNEL + 1, 4096)
+    from sandbox.launch import confine
+
+    confine(policy)
+    # After a change of uid /proc/self belongs to root; CUDA and Python want to read their own.
+    _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl(DUMPABLE)")
+    module, function = request["program"]
+    getattr(importlib.import_module(module), function)()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _separate(policy: dict[str, Any]) -> None:
+    """Own namespaces and private writable file systems."""
+    _check(_libc.unshare(_NEWNS | _NEWNET | _NEWIPC | _NEWUTS), "unshare")
+    _libc.unshare(_NEWCGROUP)  # absent on some kernels, and nothing depends on it
+    _mount(None, "/", None, _REC | _PRIVATE)
+    size = policy["tmp_bytes"]
+    owner = "" if policy["uid"] is None else f",uid={policy['uid']}"
+    _mount("tmpfs", "/tmp", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
+    _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
+    _mount("tmpfs", policy["inputs"], "tmpfs", _NOSUID | _NODEV, f"size={size},mode=0755{owner}")
+    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def _mount(
+    source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
+) -> None:
+    words = [None if word is None else word.encode() for word in (source, target, kind, data)]
+    result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
+    _check(result, f"mount {target}")
+
+
+def _hand_over(control: socket.socket, child: int) -> None:
+    try:
+        pidfd = os.pidfd_open(child)
+    except OSError:
+        control.send(json.dumps({"child": False}).encode())
+        return
+    socket.send_fds(control, [json.dumps({"child": True}).encode()], [pidfd])
+    os.close(pidfd)
+
+
+def _reap() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _check(result: int, what: str) -> None:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
