@@ -64,6 +64,7 @@ class Child:
         self._released = False
 
     def kill(self) -> None:
+        """End it and everything it started, and wait until they are gone."""
         self.namespace.kill()
 
     def output(self) -> bytes:

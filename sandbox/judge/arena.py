@@ -70,13 +70,34 @@ def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor]) -> Layout:
     return Layout(placed, made, max(PAGE, -(-offset // PAGE) * PAGE))
 
 
+class Batch:
+    """Inputs of several calls, laid out as an arena wants them: outputs are poison."""
+
+    def __init__(self, where: Layout, calls: Sequence[list[Any]]) -> None:
+        self.layout = where
+        self.calls = calls
+        self.flat = torch.full((where.stride * len(calls),), POISON, dtype=torch.uint8)
+        for slot, inputs in enumerate(calls):
+            for field, value in zip(where.inputs, inputs, strict=True):
+                if field is not None:
+                    start = slot * where.stride + field.offset
+                    self.flat[start : start + field.size_bytes] = as_bytes(value)
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def scalars(self) -> list[list[Any]] | None:
+        """The inputs that are no tensors, call by call; None if there are none."""
+        found = [[v for v in inputs if not isinstance(v, torch.Tensor)] for inputs in self.calls]
+        return found if any(found) else None
+
+
 class Arena:
     """Shared memory for up to `capacity` calls at a time."""
 
     def __init__(self, where: Layout, capacity: int) -> None:
         self.layout = where
         self.capacity = capacity
-        self.batch: Sequence[list[Any]] = ()
         size = where.stride * capacity
         self.fd = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self.fd, size)
@@ -93,49 +114,44 @@ class Arena:
             "outputs": [field.as_json() for field in self.layout.outputs],
         }
 
-    def fill(self, batch: Sequence[list[Any]]) -> dict[str, Any]:
+    def fill(self, batch: Batch) -> dict[str, Any]:
         """Put fresh inputs and poison in; return what a challenge says of them."""
-        self.batch = batch
-        for slot, inputs in enumerate(batch):
-            for field, value in zip(self.layout.inputs, inputs, strict=True):
-                if field is not None:
-                    self._bytes(slot, field).copy_(as_bytes(value))
-            for field in self.layout.outputs:
-                self._bytes(slot, field).fill_(POISON)
-        return {
-            "count": len(batch),
-            "values": [
-                [value for value in inputs if not isinstance(value, torch.Tensor)]
-                for inputs in batch
-            ],
-        }
+        self._flat[: len(batch.flat)] = batch.flat
+        return {"count": len(batch), "values": batch.scalars()}
 
-    def outputs(self, slot: int) -> list[torch.Tensor]:
-        """The outputs of a slot: views that hold until the next challenge."""
+    def outputs(self, count: int) -> list[torch.Tensor]:
+        """Each output of the first `count` calls, `[count, ...]`: views, until the next challenge."""
+        stride = self.layout.stride
         return [
-            self._bytes(slot, field).view(field.dtype).view(field.shape)
+            _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype).view(
+                count, *field.shape
+            )
             if field.size_bytes
-            else torch.empty(field.shape, dtype=field.dtype)
+            else torch.empty((count, *field.shape), dtype=field.dtype)
             for field in self.layout.outputs
         ]
 
-    def changed_inputs(self, slot: int) -> list[int]:
+    def changed_inputs(self, batch: Batch) -> list[int]:
         """The positions of inputs that no longer hold what was given."""
+        end = max((f.offset + f.size_bytes for f in self.layout.inputs if f), default=0)
+        if self._same(batch, 0, -(-end // ALIGN) * ALIGN):
+            return []
         return [
             position
-            for position, (field, value) in enumerate(
-                zip(self.layout.inputs, self.batch[slot], strict=True)
-            )
-            if field is not None
-            and not same_bytes(self._bytes(slot, field), as_bytes(value))
+            for position, field in enumerate(self.layout.inputs)
+            if field is not None and not self._same(batch, field.offset, field.size_bytes)
         ]
 
     def close(self) -> None:
         os.close(self.fd)
 
-    def _bytes(self, slot: int, field: Field) -> torch.Tensor:
-        start = slot * self.layout.stride + field.offset
-        return self._flat[start : start + field.size_bytes]
+    def _same(self, batch: Batch, offset: int, size: int) -> bool:
+        dtype = torch.int64 if size % 8 == 0 else torch.uint8
+        now, given = (
+            _words(flat, self.layout.stride, len(batch), offset, size, dtype)
+            for flat in (self._flat, batch.flat)
+        )
+        return torch.equal(now, given)
 
 
 def as_bytes(value: torch.Tensor) -> torch.Tensor:
@@ -143,8 +159,14 @@ def as_bytes(value: torch.Tensor) -> torch.Tensor:
     return value.contiguous().view(-1).view(torch.uint8)
 
 
-def same_bytes(one: torch.Tensor, other: torch.Tensor) -> bool:
-    """Whether two byte tensors are equal; compared eight bytes at a time where that is possible."""
-    if one.numel() % 8 == 0 and one.data_ptr() % 8 == 0 and other.data_ptr() % 8 == 0:
-        one, other = one.view(torch.int64), other.view(torch.int64)
-    return torch.equal(one, other)
+def _words(
+    flat: torch.Tensor, stride: int, count: int, offset: int, size: int, dtype: torch.dtype
+) -> torch.Tensor:
+    """The same stretch of each of the first `count` slots: `[count, size / itemsize]`."""
+    width = dtype.itemsize
+    return (
+        flat[: stride * count]
+        .view(count, stride)[:, offset : offset + size]
+        .view(dtype)
+        .view(count, size // width)
+    )

@@ -12,14 +12,12 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arena import Arena, Layout
-from sandbox.judge.inputs import Inputs
+from sandbox.judge.arena import Arena, Batch, Layout
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
@@ -110,11 +108,11 @@ class Arm:
         assert self._arena is not None, "map an arena first"
         return self._arena
 
-    def run(self, batch: Sequence[Inputs], timeout_s: float, op: str = "run") -> float:
+    def run(self, batch: Batch, timeout_s: float, op: str = "run") -> float:
         """Challenge the runner with a batch; its arena then holds what came out.
 
         Args:
-            batch: one set of inputs a call.
+            batch: the inputs, laid out for its arena.
             timeout_s: after which it is hung.
             op: "idle" does everything but call the solution: what the protocol itself costs.
 
@@ -130,6 +128,10 @@ class Arm:
         self._ask({"op": op, **message}, None, timeout_s)
         self._child.namespace.pause()
         return time.perf_counter() - started
+
+    def kill(self) -> None:
+        """End the runner and everything it started; `close` clears away."""
+        self._child.namespace.condemn()
 
     def close(self) -> None:
         """Kill the runner and everything it started."""

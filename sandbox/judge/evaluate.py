@@ -16,17 +16,18 @@ import torch
 
 from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
-from sandbox.judge.arena import Layout, layout
+from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
 from sandbox.judge.pool import Pool
-from sandbox.judge.timing import Measured, Plan, measure
+from sandbox.judge.timing import Effort, Measured, measure
 from sandbox.problem import Problem, Workload, verify_problem
 
 Progress = Callable[[float, str], None]
 
-QUICK_ROUNDS, FULL_ROUNDS = 8, 12
+QUICK = Effort(rounds=8, batch_s=0.01, most_calls=64)
+FULL = Effort(rounds=16, batch_s=0.03, most_calls=256)
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",
@@ -127,7 +128,7 @@ class _Run:
     def close(self) -> None:
         self._drop_candidate()
         if self._baseline is not None:
-            self._baseline.close()
+            self._pool.discard(self._baseline)
             self._baseline = None
 
     def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
@@ -165,11 +166,14 @@ class _Run:
         self, observed: official.Observed, reference: list[torch.Tensor], where: str
     ) -> None:
         violation = rules.check(observed.outputs, reference, self._names, self._settings)
+        self._apply(violation, observed.changed_inputs, where)
+
+    def _apply(self, violation: rules.Violation | None, changed: list[int], where: str) -> None:
         if violation is not None:
             status = "INCORRECT_SHAPE" if violation.rule == "shape_dtype" else "INCORRECT_NUMERICAL"
             raise Rejected(status, violation.rule, f"{violation.rule}: {violation.reason}{where}.")
-        if observed.changed_inputs and self._settings.rules.inputs_unchanged:
-            names = [list(self._problem.definition.inputs)[i] for i in observed.changed_inputs]
+        if changed and self._settings.rules.inputs_unchanged:
+            names = [list(self._problem.definition.inputs)[i] for i in changed]
             raise Rejected(
                 "INCORRECT_NUMERICAL",
                 "inputs_unchanged",
@@ -180,30 +184,29 @@ class _Run:
         candidate, baseline = self._candidate_arm(), self._baseline_arm()
 
         # Both arms get the same batch: what should come out is computed once for the two.
-        known: tuple[Sequence[Inputs], list[list[torch.Tensor]]] = ((), [])
+        known: tuple[Batch | None, list[torch.Tensor]] = (None, [])
 
-        def expected(batch: Sequence[Inputs]) -> list[list[torch.Tensor]]:
+        def expected(batch: Batch) -> list[torch.Tensor]:
             nonlocal known
             if known[0] is not batch:
-                known = (batch, [oracle.expected(inputs) for inputs in batch])
+                each = [oracle.expected(inputs) for inputs in batch.calls]
+                known = (batch, [torch.stack(output) for output in zip(*each, strict=True)])
             return known[1]
 
-        def verify(arm: Arm) -> None:
-            arena = arm.arena
-            for slot, reference in enumerate(expected(arena.batch)):
-                observed = official.Observed(
-                    arena.batch[slot], arena.outputs(slot), arena.changed_inputs(slot)
-                )
-                try:
-                    self._apply_rules(observed, reference, " in a timed call")
-                except Rejected as rejected:
-                    if arm is baseline:
-                        raise _baseline_broken(rejected.reason) from rejected
-                    raise
+        def verify(arm: Arm, batch: Batch) -> None:
+            outputs, reference = arm.arena.outputs(len(batch)), expected(batch)
+            violation = rules.check_calls(outputs, reference, self._names, self._settings)
+            changed = arm.arena.changed_inputs(batch)
+            try:
+                self._apply(violation, changed, " in a timed call")
+            except Rejected as rejected:
+                if arm is baseline:
+                    raise _baseline_broken(rejected.reason) from rejected
+                raise
 
-        plan = Plan(QUICK_ROUNDS if self._job.quick else FULL_ROUNDS, self._left())
+        effort = QUICK if self._job.quick else FULL
         try:
-            return measure(candidate, baseline, where, oracle.fresh, verify, plan)
+            return measure(candidate, baseline, where, oracle.fresh, verify, effort, self._left())
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
 
@@ -231,7 +234,7 @@ class _Run:
     def _drop_candidate(self) -> None:
         """A runner that failed is not used again, not even by the same solution."""
         if self._candidate is not None:
-            self._candidate.close()
+            self._pool.discard(self._candidate)
             self._candidate = None
 
     def _left(self) -> float:

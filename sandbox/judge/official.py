@@ -20,6 +20,7 @@ from flashinfer_bench.compile.runnable import RunnableMetadata
 from flashinfer_bench.data import Definition as OfficialDefinition
 
 from sandbox.errors import CandidateFailure
+from sandbox.judge.arena import Batch
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs
 from sandbox.problem import Settings
@@ -29,7 +30,6 @@ from sandbox.problem import Settings
 class Observed:
     """One call as it was seen from outside."""
 
-    inputs: Inputs
     outputs: list[torch.Tensor]
     changed_inputs: list[int]
 
@@ -71,9 +71,10 @@ class Proxy:
 
 def observe(arm: Arm, inputs: Inputs, timeout_s: float) -> Observed:
     """Run the solution once on these inputs and take its outputs."""
-    arm.run([inputs], timeout_s)
-    outputs = [output.clone() for output in arm.arena.outputs(0)]
-    return Observed(inputs, outputs, arm.arena.changed_inputs(0))
+    batch = Batch(arm.arena.layout, [inputs])
+    arm.run(batch, timeout_s)
+    outputs = [output[0].clone() for output in arm.arena.outputs(1)]
+    return Observed(outputs, arm.arena.changed_inputs(batch))
 
 
 @dataclass(frozen=True)

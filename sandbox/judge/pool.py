@@ -15,23 +15,33 @@ class Pool:
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote
         self._ready: list[Arm] = []
+        self._used: list[Arm] = []
 
     @property
     def level(self) -> str:
         return self._zygote.level
 
     def fill(self) -> None:
-        """Start what is missing."""
+        """Clear away what was used and start what is missing."""
+        while self._used:
+            self._used.pop().close()
         while len(self._ready) < SIZE:
             self._ready.append(Arm(self._zygote))
 
     def take(self) -> Arm:
         """A runner of one's own."""
-        self.fill()
+        if not self._ready:
+            self.fill()
         return self._ready.pop(0)
 
+    def discard(self, arm: Arm) -> None:
+        """Kill a runner; what is left of it is cleared away when nobody waits for a result."""
+        arm.kill()
+        self._used.append(arm)
+
     def close(self) -> None:
-        for arm in self._ready:
+        for arm in (*self._ready, *self._used):
             arm.close()
         self._ready.clear()
+        self._used.clear()
         self._zygote.close()

@@ -40,7 +40,7 @@ def check(
     names: Sequence[str],
     settings: Settings,
 ) -> Violation | None:
-    """The first rule that an output breaks, or None."""
+    """The first rule that the outputs of one call break, or None."""
     if len(outputs) != len(expected):
         return Violation("shape_dtype", f"{len(outputs)} outputs, expected {len(expected)}")
     for output, reference, name in zip(outputs, expected, names, strict=True):
@@ -50,41 +50,62 @@ def check(
                 f"{name} is {output.dtype} {list(output.shape)}, "
                 f"expected {reference.dtype} {list(reference.shape)}",
             )
+    return check_calls([o[None] for o in outputs], [e[None] for e in expected], names, settings)
+
+
+def check_calls(
+    outputs: Sequence[torch.Tensor],
+    expected: Sequence[torch.Tensor],
+    names: Sequence[str],
+    settings: Settings,
+) -> Violation | None:
+    """The first rule that any of several calls breaks, or None.
+
+    Args:
+        outputs: for each output of the definition, that of all calls: shape `[calls, ...]`.
+        expected: the same of the reference, with equal shapes and dtypes.
+        names: of the outputs.
+        settings: which rules hold, and how strictly.
+    """
+    for output, reference, name in zip(outputs, expected, names, strict=True):
+        if not output.numel():
+            continue
         table = _FLOAT_RULES if output.dtype in FLOATS else _INTEGER_RULES
-        pair = _Pair(output, reference)
+        calls = _Calls(output, reference)
         for rule, test in table.items():
-            if getattr(settings.rules, rule) and (why := test(pair, settings)):
+            if getattr(settings.rules, rule) and (why := test(calls, settings)):
                 return Violation(rule, f"{name}: {why}")
     return None
 
 
-class _Pair:
-    """An output and its reference, with what several rules need, computed once."""
+class _Calls:
+    """One output of several calls and its reference, with what several rules need.
+
+    `x`, `y` and what derives from them have the shape [calls, elements]; norms have [calls, 1].
+    """
 
     def __init__(self, output: torch.Tensor, reference: torch.Tensor) -> None:
-        self.output = output
-        self.reference = reference
+        self.output = output.flatten(1)
+        self.reference = reference.flatten(1)
 
     @cached_property
     def x(self) -> torch.Tensor:
         """The output as float32: float8 knows neither isnan nor comparison."""
-        return self.output.to(torch.float32).flatten()
+        return self.output.to(torch.float32)
 
     @cached_property
     def y(self) -> torch.Tensor:
-        return self.reference.to(torch.float32).flatten()
+        return self.reference.to(torch.float32)
 
     @cached_property
     def difference(self) -> torch.Tensor:
         return self.x - self.y
 
     @cached_property
-    def largest(self) -> float:
-        """The largest absolute difference; NaN or infinite where anything is not finite."""
-        if not self.difference.numel():
-            return 0.0
-        low, high = self.difference.aminmax()
-        return max(float(high), -float(low))
+    def largest(self) -> torch.Tensor:
+        """Each call's largest absolute difference; not finite where anything is not."""
+        low, high = self.difference.aminmax(dim=1, keepdim=True)
+        return torch.maximum(high, -low)
 
     @cached_property
     def all_finite(self) -> bool:
@@ -92,7 +113,7 @@ class _Pair:
 
         A finite difference proves it: infinity minus anything is not finite.
         """
-        return math.isfinite(self.largest)
+        return bool(torch.isfinite(self.largest).all())
 
     @cached_property
     def usable(self) -> torch.Tensor:
@@ -115,72 +136,76 @@ class _Pair:
         return torch.nan_to_num_(error, nan=float("inf"), posinf=float("inf"))
 
     @cached_property
-    def size(self) -> float:
+    def size(self) -> torch.Tensor:
         """The reference's L2 norm, summed in double precision."""
-        return float(torch.linalg.vector_norm(self.target, dtype=torch.float64))
+        size: torch.Tensor = torch.linalg.vector_norm(
+            self.target, dim=1, keepdim=True, dtype=torch.float64
+        )
+        return size
 
     @property
-    def rms(self) -> float:
-        return self.size / math.sqrt(max(self.target.numel(), 1))
+    def rms(self) -> torch.Tensor:
+        return self.size / math.sqrt(self.target.shape[1])
 
 
-def _finite(pair: _Pair, settings: Settings) -> str | None:
-    if pair.all_finite:
+def _finite(calls: _Calls, settings: Settings) -> str | None:
+    if calls.all_finite:
         return None
-    count = int((~torch.isfinite(pair.x) & pair.usable).sum())
+    count = int((~torch.isfinite(calls.x) & calls.usable).sum())
     return f"{count} elements are NaN or Inf (or were never written)" if count else None
 
 
-def _mask_match(pair: _Pair, settings: Settings) -> str | None:
-    if pair.all_finite:
+def _mask_match(calls: _Calls, settings: Settings) -> str | None:
+    if calls.all_finite:
         return None
     same = all(
-        torch.equal(test(pair.x), test(pair.y))
+        torch.equal(test(calls.x), test(calls.y))
         for test in (torch.isnan, torch.isposinf, torch.isneginf)
     )
     return None if same else "NaN and Inf are not where the reference has them"
 
 
-def _integer_exact(pair: _Pair, settings: Settings) -> str | None:
-    if torch.equal(pair.output, pair.reference):
+def _integer_exact(calls: _Calls, settings: Settings) -> str | None:
+    if torch.equal(calls.output, calls.reference):
         return None
-    wrong = int((pair.output != pair.reference).sum())
-    return f"{wrong} of {pair.reference.numel()} integers differ"
+    wrong = int((calls.output != calls.reference).sum())
+    return f"{wrong} of {calls.reference.numel()} integers differ"
 
 
-def _error_cap(pair: _Pair, settings: Settings) -> str | None:
+def _error_cap(calls: _Calls, settings: Settings) -> str | None:
     # An element may be off by the cap times the larger of its own size and the output's RMS, so
     # none is off by too much if the largest difference is within the cap times the RMS.
-    if pair.all_finite and pair.largest <= settings.cap * pair.rms:
+    if calls.all_finite and bool((calls.largest <= settings.cap * calls.rms).all()):
         return None
-    if not pair.error.numel():
-        return None
-    allowed = pair.target.abs().clamp_(min=pair.rms).mul_(settings.cap)
-    excess = pair.error - allowed
+    rms = calls.rms.to(torch.float32)
+    allowed = torch.maximum(calls.target.abs(), rms).mul_(settings.cap)
+    excess = calls.error - allowed
     place = int(excess.argmax())
-    if float(excess[place]) <= 0:
+    if float(excess.flatten()[place]) <= 0:
         return None
+    call, element = divmod(place, excess.shape[1])
     return (
-        f"element {place} is off by {float(pair.error[place]):.3g}, "
-        f"allowed {float(allowed[place]):.3g} (the output's RMS is {pair.rms:.3g})"
+        f"element {element} is off by {float(calls.error[call, element]):.3g}, allowed "
+        f"{float(allowed[call, element]):.3g} (the output's RMS is {float(rms[call, 0]):.3g})"
     )
 
 
-def _scale_aware(pair: _Pair, settings: Settings) -> str | None:
-    allowed = settings.relative_l2 * pair.size
+def _scale_aware(calls: _Calls, settings: Settings) -> str | None:
+    allowed = settings.relative_l2 * calls.size
     # The norm is at most the largest difference times the root of their number.
-    if pair.all_finite and pair.largest * math.sqrt(pair.y.numel()) <= allowed:
+    bound = calls.largest * math.sqrt(calls.y.shape[1])
+    if calls.all_finite and bool((bound <= allowed).all()):
         return None
-    if not pair.error.numel():
+    distance = torch.linalg.vector_norm(calls.error, dim=1, keepdim=True, dtype=torch.float64)
+    if bool((distance <= allowed).all()):
         return None
-    distance = float(torch.linalg.vector_norm(pair.error, dtype=torch.float64))
-    if distance <= allowed:
-        return None
-    relative = distance / pair.size if pair.size else float("inf")
+    call = int((distance - allowed).argmax())
+    size = float(calls.size[call])
+    relative = float(distance[call]) / size if size else float("inf")
     return f"relative L2 error {relative:.3g}, allowed {settings.relative_l2:g}"
 
 
-_Rule = Callable[[_Pair, Settings], str | None]
+_Rule = Callable[[_Calls, Settings], str | None]
 
 _FLOAT_RULES: dict[str, _Rule] = {
     "finite": _finite,

@@ -12,32 +12,38 @@ falls on both.
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sandbox.judge.arena import Layout
+import numpy
+
+from sandbox.judge.arena import Batch, Layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.models import Samples
 
-TARGET_BATCH_S = 0.01
-MAX_CALLS = 64
 MAX_ARENA_BYTES = 16 << 20
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 
-Verify = Callable[[Arm], None]
-"""Raises if any output that an arm's arena holds is wrong."""
+Verify = Callable[[Arm, Batch], None]
+"""Raises if any output of a batch that an arm's arena holds is wrong."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How much to measure."""
+class Effort:
+    """How much to measure.
+
+    Attributes:
+        rounds: batches of each arm.
+        batch_s: how long a batch should take.
+        most_calls: of a batch; each has inputs of its own and is verified, which costs the judge.
+    """
 
     rounds: int
-    timeout_s: float
+    batch_s: float
+    most_calls: int
 
 
 @dataclass(frozen=True)
@@ -59,24 +65,30 @@ def measure(
     where: Layout,
     fresh: Callable[[], Inputs],
     verify: Verify,
-    plan: Plan,
+    effort: Effort,
+    timeout_s: float,
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
-    capacity = max(1, min(MAX_CALLS, MAX_ARENA_BYTES // where.stride))
+    capacity = max(1, min(effort.most_calls, MAX_ARENA_BYTES // where.stride))
     for arm in (candidate, baseline):
-        arm.map(where, capacity, plan.timeout_s)
+        arm.map(where, capacity, timeout_s)
 
-    def challenge(arm: Arm, batch: list[Inputs]) -> float:
-        wall_s = arm.run(batch, plan.timeout_s)
-        verify(arm)
+    def fresh_batch(calls: int) -> Batch:
+        return Batch(where, [fresh() for _ in range(calls)])
+
+    def challenge(arm: Arm, batch: Batch) -> float:
+        wall_s = arm.run(batch, timeout_s)
+        verify(arm, batch)
         return wall_s
 
-    calls = _calls_per_batch(challenge, (candidate, baseline), fresh, capacity)
+    calls = _calls_per_batch(
+        challenge, (candidate, baseline), fresh_batch, capacity, effort.batch_s
+    )
     walls: dict[bool, list[float]] = {True: [], False: []}
     costs: list[float] = []
-    for number in range(plan.rounds):
-        batch = [fresh() for _ in range(calls)]
-        costs.append(baseline.run(batch, plan.timeout_s, op="idle"))
+    for number in range(effort.rounds):
+        batch = fresh_batch(calls)
+        costs.append(baseline.run(batch, timeout_s, op="idle"))
         order = (candidate, baseline) if number % 2 == 0 else (baseline, candidate)
         for arm in order:
             walls[arm is candidate].append(challenge(arm, batch))
@@ -94,7 +106,7 @@ def measure(
         speedup=statistics.median(theirs) / statistics.median(ours),
         low=low,
         high=high,
-        verified_calls=calls * plan.rounds,
+        verified_calls=calls * effort.rounds,
         samples=Samples(
             calls_per_batch=calls,
             overhead_us=overhead * 1e6,
@@ -109,25 +121,25 @@ def confidence_interval(ratios: Sequence[float]) -> tuple[float, float]:
 
     The resampling is seeded with a constant: the interval is a function of the samples.
     """
-    generator = random.Random(0)  # noqa: S311 - resampling, not a secret
-    medians = sorted(
-        statistics.median(generator.choices(ratios, k=len(ratios))) for _ in range(RESAMPLES)
-    )
-    tail = (1 - CONFIDENCE) / 2
-    return medians[int(tail * RESAMPLES)], medians[math.ceil((1 - tail) * RESAMPLES) - 1]
+    samples = numpy.asarray(ratios)
+    chosen = numpy.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = numpy.percentile(numpy.median(samples[chosen], axis=1), [tail, 100 - tail])
+    return float(low), float(high)
 
 
 def _calls_per_batch(
-    challenge: Callable[[Arm, list[Inputs]], float],
+    challenge: Callable[[Arm, Batch], float],
     arms: Sequence[Arm],
-    fresh: Callable[[], Inputs],
+    fresh_batch: Callable[[int], Batch],
     capacity: int,
+    batch_s: float,
 ) -> int:
     """Enough calls for a batch that is long against the protocol's cost and its jitter."""
     probe = min(4, capacity)
     single = min(
-        challenge(arm, [fresh() for _ in range(probe)]) / probe
+        challenge(arm, fresh_batch(probe)) / probe
         for arm in arms
         for _ in range(2)  # the first time, code and memory are cold
     )
-    return max(1, min(capacity, math.ceil(TARGET_BATCH_S / max(single, 1e-6))))
+    return max(1, min(capacity, math.ceil(batch_s / max(single, 1e-6))))

@@ -103,10 +103,12 @@ class Arena:
 
     def calls(self, request: dict[str, Any]) -> list[tuple[list[Any], list[Any]]]:
         """The arguments and the outputs of each call of a challenge."""
+        slots = self._slots[: request["count"]]
+        if request["values"] is None:
+            return slots
         calls = []
-        for slot in range(request["count"]):
-            values = iter(request["values"][slot])
-            tensors, outputs = self._slots[slot]
+        for (tensors, outputs), scalars in zip(slots, request["values"], strict=True):
+            values = iter(scalars)
             inputs = [
                 next(values) if spec is None else tensor
                 for spec, tensor in zip(self._inputs, tensors, strict=True)

@@ -240,8 +240,10 @@ class _Verification:
         content = path.read_bytes()
         lines = content.split(b"\n")
         unfinished = lines.pop()  # empty, or being written, or cut short by a crash
-        if b'"}' in unfinished[:-2]:  # but then it would not go on behind its end
-            self._problem("checkpoint_invalid", None, "checkpoints.jsonl", "the last line is damaged")
+        if unfinished.partition(b'"}')[2]:  # but then it would not go on behind its end
+            self._problem(
+                "checkpoint_invalid", None, "checkpoints.jsonl", "the last line is damaged"
+            )
         count, last_size = 0, -1
         for number, line in enumerate(lines, 1):
             source = f"checkpoints.jsonl:{number}"
