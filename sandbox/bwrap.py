@@ -59,6 +59,8 @@ def command_line(
         str(info),
         *_environment(env),
         *_file_system(every, (), tmp_bytes),
+        "--remount-ro",
+        "/",
         "--chdir",
         "/",
         "--",
@@ -78,11 +80,13 @@ def zygote_command_line(
     mounts: Sequence[Mount],
     env: Mapping[str, str],
     as_root: bool,
+    devices: Sequence[str],
     argv: Sequence[str],
 ) -> list[str]:
     """The argv that starts the fork server: it may make namespaces, and give that up again.
 
     As root it keeps the capabilities to do so; otherwise it has them in a user namespace only.
+    `devices` are further device nodes that appear inside.
     """
     identity = [] if as_root else ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     kept = ["CAP_SYS_ADMIN", "CAP_SETPCAP", *(["CAP_SETUID", "CAP_SETGID"] if as_root else [])]
@@ -95,6 +99,9 @@ def zygote_command_line(
         *(word for name in kept for word in ("--cap-add", name)),
         *_environment(env),
         *_file_system(mounts, (INPUTS,), 1 << 20),
+        *(word for node in devices for word in ("--dev-bind", node, node)),
+        "--remount-ro",
+        "/",
         "--chdir",
         "/",
         "--",
@@ -156,7 +163,7 @@ def _file_system(mounts: Sequence[Mount], empty: Sequence[str], tmp_bytes: int) 
         words += ["--perms", "0755", "--dir", directory]
     for mount in mounts:
         words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
-    return [*words, "--remount-ro", "/"]
+    return words
 
 
 def _parents(targets: Iterable[str]) -> list[str]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from sandbox import bwrap
 from sandbox.box import Limits, Sandbox
 from sandbox.errors import SandboxFailure
+from sandbox.gpu import Gpu, driver_mounts
 from sandbox.process import Namespace, Tail
-from sandbox.runtime import LIBRARY, Mount, python, runtime_mounts
+from sandbox.runtime import LIBRARY, python, runtime_mounts
 from sandbox.slots import Slot, lease
 
 START_S = 120.0
@@ -82,15 +83,22 @@ class Child:
 
 
 class Zygote:
-    """A fork server in a sandbox of its own, started with the first child and again if it dies."""
+    """A fork server in a sandbox of its own, started with the first child and again if it dies.
 
-    def __init__(self, sandbox: Sandbox, mounts: tuple[Mount, ...] = ()) -> None:
+    With a GPU, its children see that one and no other.
+    """
+
+    def __init__(self, sandbox: Sandbox, gpu: Gpu | None = None) -> None:
         self._sandbox = sandbox
-        self._mounts = mounts
+        self._gpu = gpu
         self._popen: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._slot: Slot | None = None
         self._ready = False
+
+    @property
+    def gpu(self) -> Gpu | None:
+        return self._gpu
 
     @property
     def level(self) -> str:
@@ -111,7 +119,8 @@ class Zygote:
             settings = {"library": LIBRARY, "control": inner.fileno(), "imports": list(IMPORTS)}
             argv = bwrap.zygote_command_line(
                 program=self._sandbox.program,
-                mounts=(*runtime_mounts(), *self._mounts),
+                mounts=(*runtime_mounts(), *(driver_mounts() if self._gpu else ())),
+                devices=self._gpu.nodes() if self._gpu else (),
                 env=ENVIRONMENT,
                 as_root=self._slot.uid is not None,
                 argv=(python(), "-I", "-B", bwrap.ZYGOTE, json.dumps(settings)),

@@ -119,9 +119,11 @@ class Benching:
     ) -> BenchOutcome:
         """Measure, and record the result whatever it is."""
         run_id = new_id("run")
-        candidate_library = await self._compiling.library(request.solution, origin)
+        candidate_library = await self._compiling.library(request.solution, request.device, origin)
         baseline_library = await self._compiling.library(
-            request.problem.baseline, Origin(actor="operator", role="server", tool=origin.tool)
+            request.problem.baseline,
+            request.device,
+            Origin(actor="operator", role="server", tool=origin.tool),
         )
         await self._journal.record(
             "run.started",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from sandbox.box import Sandbox
 from sandbox.build import CompileOptions, TargetReport, cache_key, check_targets, compile_solution
 from sandbox.errors import AssayError
+from sandbox.gpu import find_gpu
 from sandbox.solution import Solution
 from server import access
 from server.artifacts import ArtifactStore
@@ -93,10 +94,15 @@ class Compiling:
         return targets
 
     async def cached(
-        self, solution: Solution, targets: tuple[str, ...], options: CompileOptions, origin: Origin
+        self,
+        solution: Solution,
+        targets: tuple[str, ...],
+        options: CompileOptions,
+        origin: Origin,
+        library: bool = False,
     ) -> CompileOutcome | None:
         """An earlier result for exactly this work, or None. Recorded like any other."""
-        file = self._file(solution, targets, options)
+        file = self._file(solution, targets, options, library)
         if not file.is_file():
             return None
         outcome = CompileOutcome.model_validate_json(file.read_bytes())
@@ -105,7 +111,12 @@ class Compiling:
         return outcome
 
     async def compile(
-        self, solution: Solution, targets: tuple[str, ...], options: CompileOptions, origin: Origin
+        self,
+        solution: Solution,
+        targets: tuple[str, ...],
+        options: CompileOptions,
+        origin: Origin,
+        library: bool = False,
     ) -> CompileOutcome:
         """Compile, store what came out, and record it."""
         async with self._slots:
@@ -115,6 +126,7 @@ class Compiling:
                 targets,
                 self._sandbox,
                 options,
+                library=library,
                 timeout_s=self._timeout_s,
             )
         built = []
@@ -135,25 +147,37 @@ class Compiling:
             targets=report.targets,
             artifacts=tuple(built),
         )
-        await asyncio.to_thread(_write, self._file(solution, targets, options), outcome)
+        await asyncio.to_thread(_write, self._file(solution, targets, options, library), outcome)
         await self._record(outcome, origin)
         return outcome
 
-    async def library(self, solution: Solution, origin: Origin) -> Path | None:
-        """The host library of a compiled solution (cpp), building it if need be; else None."""
-        if solution.spec.language != "cpp":
+    async def library(self, solution: Solution, device: str, origin: Origin) -> Path | None:
+        """What a runner loads of a compiled solution (cpp, cuda), built if need be; else None.
+
+        Raises:
+            AssayError: `does_not_compile`; `device_unavailable`; `needs_gpu`.
+        """
+        if solution.spec.language not in ("cpp", "cuda"):
             return None
-        targets, options = ("cpu",), CompileOptions()
-        outcome = await self.cached(solution, targets, options, origin)
+        target, options = "cpu", CompileOptions()
+        if solution.spec.language == "cuda":
+            if device == "cpu":
+                raise AssayError(
+                    "needs_gpu",
+                    f"{solution.solution_id} is CUDA: it cannot run on device 'cpu'.",
+                    "Use device='cuda:0' on a machine with a GPU; compile_kernel works without one.",
+                )
+            target = (await asyncio.to_thread(find_gpu, device)).target
+        outcome = await self.cached(solution, (target,), options, origin, library=True)
         if outcome is None:
-            outcome = await self.compile(solution, targets, options, origin)
+            outcome = await self.compile(solution, (target,), options, origin, library=True)
         for built in outcome.artifacts:
             if built.kind == "so":
                 return await asyncio.to_thread(self._artifacts.path, built.artifact_id)
         messages = [d.message for target in outcome.targets for d in target.diagnostics]
         raise AssayError(
             "does_not_compile",
-            f"{solution.solution_id} does not compile for cpu: {'; '.join(messages[:3])}",
+            f"{solution.solution_id} does not compile for {target}: {'; '.join(messages[:3])}",
             "compile_kernel shows every diagnostic.",
         )
 
@@ -180,8 +204,10 @@ class Compiling:
             },
         )
 
-    def _file(self, solution: Solution, targets: tuple[str, ...], options: CompileOptions) -> Path:
-        return self._cache / f"{cache_key(solution, targets, options)}.json"
+    def _file(
+        self, solution: Solution, targets: tuple[str, ...], options: CompileOptions, library: bool
+    ) -> Path:
+        return self._cache / f"{cache_key(solution, targets, options, library)}.json"
 
 
 def _write(path: Path, outcome: CompileOutcome) -> None:

@@ -50,14 +50,17 @@ def check_targets(language: str, targets: Sequence[str]) -> None:
         )
 
 
-def cache_key(solution: Solution, targets: Sequence[str], options: CompileOptions) -> str:
+def cache_key(
+    solution: Solution, targets: Sequence[str], options: CompileOptions, library: bool = False
+) -> str:
     """SHA-256 over everything that can change the result, compilers' versions included."""
     versions: list[str] = []
     if solution.spec.language in ("cpp", "cuda"):
         versions = [find_host_compiler().version, tvm_ffi_version()]
     if solution.spec.language == "cuda":
         versions.append(find_cuda().version)
-    body = [FORMAT, solution.sha256, sorted(targets), options.model_dump(mode="json"), versions]
+    flags = options.model_dump(mode="json") | ({"library": True} if library else {})
+    body = [FORMAT, solution.sha256, sorted(targets), flags, versions]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -67,9 +70,19 @@ def compile_solution(
     sandbox: Sandbox,
     options: CompileOptions | None = None,
     *,
+    library: bool = False,
     timeout_s: float = 120.0,
 ) -> CompileReport:
     """Compile for each target, side by side.
+
+    Args:
+        solution: what to compile.
+        targets: for which architectures.
+        sandbox: where compilers run.
+        options: flags, from an allow-list.
+        library: link what a runner loads; otherwise CUDA gives cubins, which is faster and is
+            what an agent looks at.
+        timeout_s: for each compiler.
 
     Raises:
         AssayError: `unknown_target`, `compiler_missing`, `unsupported_binding`.
@@ -87,7 +100,10 @@ def compile_solution(
         return CompileReport(tuple(static.check(solution, target) for target in targets), ())
     with ThreadPoolExecutor(max_workers=4) as pool:
         results = list(
-            pool.map(lambda t: _compile_target(solution, t, sandbox, options, timeout_s), targets)
+            pool.map(
+                lambda t: _compile_target(solution, t, sandbox, options, library, timeout_s),
+                targets,
+            )
         )
     return CompileReport(
         tuple(report for report, _ in results),
@@ -96,12 +112,20 @@ def compile_solution(
 
 
 def _compile_target(
-    solution: Solution, target: str, sandbox: Sandbox, options: CompileOptions, timeout_s: float
+    solution: Solution,
+    target: str,
+    sandbox: Sandbox,
+    options: CompileOptions,
+    library: bool,
+    timeout_s: float,
 ) -> tuple[TargetReport, list[Product]]:
     started = time.monotonic()
     if solution.spec.language == "cpp":
         commands = {"solution.so": _cpp(solution, options)}
         compiler = f"g++ {find_host_compiler().version}"
+    elif library:
+        commands = {"solution.so": _cuda_library(solution, target, options)}
+        compiler = f"nvcc {find_cuda().version}"
     else:
         commands = {
             f"{PurePosixPath(path).stem}.cubin": _cuda(path, target, options)
@@ -184,23 +208,42 @@ def _cpp(solution: Solution, options: CompileOptions) -> tuple[str, ...]:
 
 
 def _cuda(path: str, target: str, options: CompileOptions) -> tuple[str, ...]:
-    toolkit = find_cuda()
+    return (
+        *_nvcc(target, options),
+        "-cubin",
+        f"{SOURCES}/{path}",
+        "-o",
+        f"{OUT}/{PurePosixPath(path).stem}.cubin",
+    )
+
+
+def _cuda_library(solution: Solution, target: str, options: CompileOptions) -> tuple[str, ...]:
+    files = _with_suffix(solution, ".cu", ".cpp", ".cc", ".cxx")
+    return (
+        *_nvcc(target, options),
+        "-shared",
+        "-Xcompiler=-fPIC",
+        *(f"{SOURCES}/{path}" for path in files),
+        f"-L{tvm_ffi_root() / 'lib'}",
+        "-ltvm_ffi",
+        "-o",
+        f"{OUT}/solution.so",
+    )
+
+
+def _nvcc(target: str, options: CompileOptions) -> tuple[str, ...]:
     architecture = target.removeprefix("sm_")
     flags = [f"-O{options.opt_level}", f"-std={options.std}"]
     flags += ["--use_fast_math"] if options.fast_math else []
     flags += ["-lineinfo"] if options.lineinfo else []
     flags += [f"-maxrregcount={options.maxrregcount}"] if options.maxrregcount else []
     return (
-        str(toolkit.nvcc),
-        "-cubin",
+        str(find_cuda().nvcc),
         f"-gencode=arch=compute_{architecture},code=sm_{architecture}",
         "-Xptxas=-v",
         *flags,
         f"-I{SOURCES}",
         f"-I{tvm_ffi_root() / 'include'}",
-        f"{SOURCES}/{path}",
-        "-o",
-        f"{OUT}/{PurePosixPath(path).stem}.cubin",
     )
 
 

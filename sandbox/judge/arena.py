@@ -1,9 +1,10 @@
 """Arenas: shared memory that carries inputs to a runner and outputs back.
 
 An arena belongs to one runner and is mapped there once, so that no challenge pays for page faults. It
-is sealed in size (a runner that shrinks it would crash its reader). It is filled with fresh inputs and
-poison while everything in the runner is stopped, and read when everything is stopped again, so that
-nothing is within reach of the candidate before the clock starts or after it ended.
+is filled with fresh inputs and poison while everything in the runner is stopped, and read when
+everything is stopped again, so that nothing is within reach of the candidate before the clock starts
+or after it ended. On a GPU, where kernels may still run, each challenge brings new memory under the
+same addresses, and what came out is copied before the clock stops.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from sandbox.vmm import Region
 
 ALIGN = 64
 PAGE = 4096
@@ -50,9 +53,10 @@ class Layout:
     inputs: tuple[Field | None, ...]
     outputs: tuple[Field, ...]
     stride: int
+    device: torch.device
 
 
-def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor]) -> Layout:
+def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor], device: torch.device) -> Layout:
     """The layout for inputs and outputs like these."""
     offset = 0
 
@@ -67,7 +71,7 @@ def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor]) -> Layout:
 
     placed = tuple(place(value) for value in inputs)
     made = tuple(field for field in (place(value) for value in outputs) if field is not None)
-    return Layout(placed, made, max(PAGE, -(-offset // PAGE) * PAGE))
+    return Layout(placed, made, max(PAGE, -(-offset // PAGE) * PAGE), device)
 
 
 class Batch:
@@ -76,7 +80,8 @@ class Batch:
     def __init__(self, where: Layout, calls: Sequence[list[Any]]) -> None:
         self.layout = where
         self.calls = calls
-        self.flat = torch.full((where.stride * len(calls),), POISON, dtype=torch.uint8)
+        size = where.stride * len(calls)
+        self.flat = torch.full((size,), POISON, dtype=torch.uint8, device=where.device)
         for slot, inputs in enumerate(calls):
             for field, value in zip(where.inputs, inputs, strict=True):
                 if field is not None:
@@ -93,41 +98,48 @@ class Batch:
 
 
 class Arena:
-    """Shared memory for up to `capacity` calls at a time."""
+    """Memory for up to `capacity` calls at a time, shared with one runner."""
 
     def __init__(self, where: Layout, capacity: int) -> None:
         self.layout = where
         self.capacity = capacity
-        size = where.stride * capacity
-        self.fd = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self.fd, size)
-        fcntl.fcntl(self.fd, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
-        self._map = mmap.mmap(self.fd, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        self._flat = torch.frombuffer(self._map, dtype=torch.uint8, count=size)
 
     def description(self) -> dict[str, Any]:
         """What a runner must know to map it and find the tensors."""
         return {
+            "device": self.layout.device.type,
             "capacity": self.capacity,
             "stride": self.layout.stride,
             "inputs": [field and field.as_json() for field in self.layout.inputs],
             "outputs": [field.as_json() for field in self.layout.outputs],
         }
 
-    def fill(self, batch: Batch) -> dict[str, Any]:
-        """Put fresh inputs and poison in; return what a challenge says of them."""
-        self._flat[: len(batch.flat)] = batch.flat
-        return {"count": len(batch), "values": batch.scalars()}
+    @property
+    def descriptor(self) -> int | None:
+        """The memory to hand over when it is mapped."""
+        raise NotImplementedError
+
+    def fill(self, batch: Batch) -> int | None:
+        """Put fresh inputs and poison in; return the new memory to hand over with them, if any."""
+        raise NotImplementedError
+
+    def take(self, batch: Batch) -> None:
+        """Hold on to what is there now."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give the memory back."""
+        raise NotImplementedError
 
     def outputs(self, count: int) -> list[torch.Tensor]:
         """Each output of the first `count` calls, `[count, ...]`: views, until the next challenge."""
         stride = self.layout.stride
         return [
-            _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype).view(
+            _words(self._taken, stride, count, field.offset, field.size_bytes, field.dtype).view(
                 count, *field.shape
             )
             if field.size_bytes
-            else torch.empty((count, *field.shape), dtype=field.dtype)
+            else torch.empty((count, *field.shape), dtype=field.dtype, device=self.layout.device)
             for field in self.layout.outputs
         ]
 
@@ -142,16 +154,87 @@ class Arena:
             if field is not None and not self._same(batch, field.offset, field.size_bytes)
         ]
 
-    def close(self) -> None:
-        os.close(self.fd)
+    @property
+    def _taken(self) -> torch.Tensor:
+        raise NotImplementedError
 
     def _same(self, batch: Batch, offset: int, size: int) -> bool:
         dtype = torch.int64 if size % 8 == 0 else torch.uint8
         now, given = (
             _words(flat, self.layout.stride, len(batch), offset, size, dtype)
-            for flat in (self._flat, batch.flat)
+            for flat in (self._taken, batch.flat)
         )
         return torch.equal(now, given)
+
+
+class HostArena(Arena):
+    """Anonymous memory, sealed in size: a runner that shrinks it would crash its reader."""
+
+    def __init__(self, where: Layout, capacity: int) -> None:
+        super().__init__(where, capacity)
+        size = where.stride * capacity
+        self._file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self._file, size)
+        fcntl.fcntl(self._file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
+        self._map = mmap.mmap(self._file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        self._flat = torch.frombuffer(self._map, dtype=torch.uint8, count=size)
+
+    @property
+    def descriptor(self) -> int | None:
+        return self._file
+
+    def fill(self, batch: Batch) -> int | None:
+        self._flat[: len(batch.flat)] = batch.flat
+        return None
+
+    def take(self, batch: Batch) -> None:
+        """Nothing to do: everything that could change it is stopped until the next challenge."""
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    @property
+    def _taken(self) -> torch.Tensor:
+        return self._flat
+
+
+class DeviceArena(Arena):
+    """GPU memory that is new in each challenge."""
+
+    def __init__(self, where: Layout, capacity: int) -> None:
+        super().__init__(where, capacity)
+        self._region = Region(where.stride * capacity, where.device.index or 0)
+        self._copy = torch.empty(where.stride * capacity, dtype=torch.uint8, device=where.device)
+
+    @property
+    def descriptor(self) -> int | None:
+        return None
+
+    def fill(self, batch: Batch) -> int | None:
+        descriptor = self._region.create()
+        self._region.bytes_tensor(len(batch.flat)).copy_(batch.flat)
+        torch.cuda.synchronize(self.layout.device)
+        return descriptor
+
+    def take(self, batch: Batch) -> None:
+        """Copy it out; work that the runner still has on the GPU comes too late for it."""
+        size = len(batch.flat)
+        self._copy[:size].copy_(self._region.bytes_tensor(size))
+        torch.cuda.synchronize(self.layout.device)
+
+    def close(self) -> None:
+        self._region.close()
+
+    @property
+    def _taken(self) -> torch.Tensor:
+        return self._copy
+
+
+def make_arena(where: Layout, capacity: int) -> Arena:
+    """An arena on the layout's device."""
+    return (
+        DeviceArena(where, capacity) if where.device.type == "cuda" else HostArena(where, capacity)
+    )
 
 
 def as_bytes(value: torch.Tensor) -> torch.Tensor:

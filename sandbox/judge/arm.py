@@ -12,18 +12,20 @@ import os
 import secrets
 import socket
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arena import Arena, Batch, Layout
+from sandbox.judge.arena import Arena, Batch, Layout, make_arena
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
 MAX_ANSWER = 1 << 16
 START_S = 60.0
-LIMITS = Limits(wall_s=3600.0, cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
+HOST_LIMITS = Limits(cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
+GPU_LIMITS = Limits(cpu_s=3600, processes=256, data_bytes=None, tmp_bytes=1 << 30)
 
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
@@ -32,14 +34,31 @@ MISMATCH = {
 }
 
 
+@dataclass(frozen=True)
+class Reply:
+    """A challenge's time.
+
+    Attributes:
+        wall_s: seconds from when anything in the runner could run until nothing in it could (and,
+            on a GPU, until its outputs were copied): measured outside, needs no trust.
+        reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
+    """
+
+    wall_s: float
+    reported_us: float | None
+
+
 class Arm:
     """A started runner. It has imported torch and holds nothing else until `load`."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
-            cpus = (max(os.sched_getaffinity(0)),)
-            self._child: Child = zygote.fork(RUNNER, LIMITS, inner, cpus)
+            if zygote.gpu is None:
+                limits, cpus = HOST_LIMITS, sorted(os.sched_getaffinity(0))[-1:]
+            else:
+                limits, cpus = GPU_LIMITS, sorted(os.sched_getaffinity(0))[-4:]
+            self._child: Child = zygote.fork(RUNNER, limits, inner, tuple(cpus))
         self._ready = False
         self._arena: Arena | None = None
         self.style = True
@@ -96,9 +115,9 @@ class Arm:
         """
         if self._arena is not None:
             self._arena.close()
-        self._arena = arena = Arena(where, capacity)
+        self._arena = arena = make_arena(where, capacity)
         self._child.namespace.resume()
-        self._ask({"op": "map", **arena.description()}, arena.fd, timeout_s)
+        self._ask({"op": "map", **arena.description()}, arena.descriptor, timeout_s)
         self._child.namespace.pause()
         return arena
 
@@ -108,26 +127,33 @@ class Arm:
         assert self._arena is not None, "map an arena first"
         return self._arena
 
-    def run(self, batch: Batch, timeout_s: float, op: str = "run") -> float:
+    def run(self, batch: Batch, timeout_s: float, op: str = "run") -> Reply:
         """Challenge the runner with a batch; its arena then holds what came out.
 
         Args:
             batch: the inputs, laid out for its arena.
             timeout_s: after which it is hung.
-            op: "idle" does everything but call the solution: what the protocol itself costs.
-
-        Returns:
-            The seconds from when anything in it could run until nothing in it could.
+            op: "run" calls the solution for each; "capture" also records the calls as a CUDA graph;
+                "replay" launches that graph; "idle" does everything else: what the protocol itself
+                costs.
 
         Raises:
             CandidateFailure: it raised, crashed, hung, or broke the protocol.
         """
-        message = self.arena.fill(batch)
-        started = time.perf_counter()
-        self._child.namespace.resume()
-        self._ask({"op": op, **message}, None, timeout_s)
-        self._child.namespace.pause()
-        return time.perf_counter() - started
+        memory = self.arena.fill(batch)
+        request = {"op": op, "count": len(batch), "values": batch.scalars()}
+        try:
+            started = time.perf_counter()
+            self._child.namespace.resume()
+            answer = self._ask(request, memory, timeout_s)
+            self._child.namespace.pause()
+            self.arena.take(batch)
+            wall_s = time.perf_counter() - started
+        finally:
+            if memory is not None:
+                os.close(memory)
+        reported = answer.get("device_us")
+        return Reply(wall_s, float(reported) if isinstance(reported, (int, float)) else None)
 
     def kill(self) -> None:
         """End the runner and everything it started; `close` clears away."""
@@ -140,7 +166,9 @@ class Arm:
             self._arena.close()
         self._child.release()
 
-    def _ask(self, request: dict[str, Any], descriptor: int | None, timeout_s: float) -> None:
+    def _ask(
+        self, request: dict[str, Any], descriptor: int | None, timeout_s: float
+    ) -> dict[str, Any]:
         nonce = secrets.token_hex(16)
         packet = json.dumps({**request, "nonce": nonce}).encode()
         self._channel.settimeout(timeout_s)
@@ -153,9 +181,9 @@ class Arm:
             raise self._died() from error
         if not answer:
             raise self._died()
-        self._check(answer, nonce)
+        return self._check(answer, nonce)
 
-    def _check(self, packet: bytes, nonce: str) -> None:
+    def _check(self, packet: bytes, nonce: str) -> dict[str, Any]:
         try:
             answer = json.loads(packet)
         except (ValueError, RecursionError):
@@ -164,7 +192,7 @@ class Arm:
             raise CandidateFailure("forged_reply", "The runner's answer was not the expected one.")
         error = answer.get("error")
         if answer.get("ok") is True and error is None:
-            return
+            return answer
         if not isinstance(error, dict):
             raise CandidateFailure("forged_reply", "The runner's answer was not the expected one.")
         kind, message = str(error.get("kind"))[:40], str(error.get("message"))[:1000]

@@ -14,20 +14,37 @@ from pathlib import Path
 
 import torch
 
+from sandbox import gpu
 from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs, Oracle
-from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
+from sandbox.judge.models import (
+    BenchJob,
+    BenchResult,
+    Environment,
+    GpuEnvironment,
+    GpuState,
+    WorkloadResult,
+)
 from sandbox.judge.pool import Pool
-from sandbox.judge.timing import Effort, Measured, measure
+from sandbox.judge.timing import Effort, Measured, Wrong, measure, measure_alone
 from sandbox.problem import Problem, Workload, verify_problem
 
 Progress = Callable[[float, str], None]
 
-QUICK = Effort(rounds=8, batch_s=0.01, most_calls=64)
-FULL = Effort(rounds=16, batch_s=0.03, most_calls=256)
+EFFORT = {
+    # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
+    ("cpu", "quick"): Effort(rounds=8, batch_s=0.01, most_calls=64, most_bytes=16 << 20),
+    ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
+    ("cuda", "quick"): Effort(rounds=8, batch_s=0.02, most_calls=256, most_bytes=1 << 30),
+    ("cuda", "full"): Effort(rounds=16, batch_s=0.04, most_calls=1024, most_bytes=2 << 30),
+}
+HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
+"""Slowdowns that say that something is wrong; a power cap is part of normal work."""
+DISTURBED = 1.25
+"""How much slower the baseline may be beside the candidate than alone."""
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",
@@ -45,6 +62,15 @@ class Rejected(Exception):
         self.reason = reason
 
 
+class WrongOutput(Wrong):
+    """A timed call of one of the two arms gave a wrong output."""
+
+    def __init__(self, arm: Arm, rejected: Rejected) -> None:
+        super().__init__(str(rejected))
+        self.arm = arm
+        self.rejected = rejected
+
+
 def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     """Run a job.
 
@@ -52,20 +78,17 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
         AssayError: the problem, the device or the baseline is at fault, never the candidate.
     """
     started = time.perf_counter()
-    if job.device != "cpu":
-        raise AssayError(
-            "device_unavailable",
-            f"Device {job.device!r} cannot be measured on this machine yet.",
-            "Use device='cpu'.",
-        )
     problem = verify_problem(job.problem_path, job.problem_sha256)
     load_before = os.getloadavg()[0]
     seed = secrets.randbits(63)
     run = _Run(job, problem, pool, seed)
+    before = _gpu_state(pool)
     results = []
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
         results.append(run.workload(number, workload))
+    after = _gpu_state(pool)
+    results = run.check_baseline(results)
     run.close()
     return _summary(
         results,
@@ -78,6 +101,7 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
             threads=1,
             load_before=load_before,
             load_after=os.getloadavg()[0],
+            gpu=_gpu_environment(pool, before, after),
         ),
         pool.level,
         f"{seed:016x}",
@@ -93,6 +117,8 @@ class _Run:
         self._problem = problem
         self._pool = pool
         self._seed = seed
+        self._device = torch.device(job.device)
+        self._effort = EFFORT[self._device.type, "quick" if job.quick else "full"]
         self._deadline = time.monotonic() + job.timeout_s
         wanted = set(job.workload_uuids)
         self.workloads = [w for w in problem.workloads if w.uuid in wanted]
@@ -106,7 +132,7 @@ class _Run:
         official_status = "NOT_RUN"
         verdict: official.OfficialVerdict | None = None
         try:
-            oracle = Oracle(self._problem, workload, self._seed + number)
+            oracle = self._oracle(number, workload)
             verdict, where, checked = self._correct(oracle)
             official_status = verdict.status
             if verdict.status != "PASSED":
@@ -125,17 +151,66 @@ class _Run:
             )
         return _accepted(workload, verdict, measured, checked)
 
+    def check_baseline(self, results: list[WorkloadResult]) -> list[WorkloadResult]:
+        """Measure the baseline again on a GPU after the candidate is gone.
+
+        On a CPU the candidate is stopped while the baseline runs. Kernels cannot be stopped: one that
+        the candidate left running would slow the baseline down and raise the speedup.
+        """
+        self._drop_candidate()
+        if self._device.type != "cuda":
+            return results
+        checked = []
+        for number, (workload, result) in enumerate(zip(self.workloads, results, strict=True)):
+            checked.append(
+                self._undisturbed(number, workload, result) if result.status == "PASSED" else result
+            )
+        return checked
+
     def close(self) -> None:
         self._drop_candidate()
         if self._baseline is not None:
             self._pool.discard(self._baseline)
             self._baseline = None
 
+    def _oracle(self, number: int, workload: Workload) -> Oracle:
+        return Oracle(self._problem, workload, self._seed + number, self._device)
+
+    def _undisturbed(
+        self, number: int, workload: Workload, result: WorkloadResult
+    ) -> WorkloadResult:
+        assert result.samples is not None and result.baseline_us is not None
+        oracle = self._oracle(number, workload)
+        first = oracle.fresh()
+        where = layout(first, oracle.expected(first), self._device)
+        try:
+            alone_us = measure_alone(
+                self._baseline_arm(),
+                where,
+                oracle.fresh,
+                result.samples,
+                result.timing,
+                self._left(),
+            )
+        except CandidateFailure as failure:
+            raise _baseline_broken(failure.message) from failure
+        if result.baseline_us <= alone_us * DISTURBED:
+            return result
+        return WorkloadResult(
+            uuid=result.uuid,
+            status="RUNTIME_ERROR",
+            official_status=result.official_status,
+            assay_status="baseline_disturbed",
+            reason=f"baseline_disturbed: beside the candidate the baseline took "
+            f"{result.baseline_us:.4g} us, alone {alone_us:.4g} us. Something that the candidate "
+            "started kept the GPU busy.",
+        )
+
     def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
         expected = [oracle.expected(inputs) for inputs in batches]
         candidate = self._candidate_arm()
-        where = layout(batches[0], expected[0])
+        where = layout(batches[0], expected[0], self._device)
         try:
             candidate.map(where, 1, self._left())
         except CandidateFailure as failure:
@@ -200,13 +275,16 @@ class _Run:
             try:
                 self._apply(violation, changed, " in a timed call")
             except Rejected as rejected:
-                if arm is baseline:
-                    raise _baseline_broken(rejected.reason) from rejected
-                raise
+                raise WrongOutput(arm, rejected) from rejected
 
-        effort = QUICK if self._job.quick else FULL
         try:
-            return measure(candidate, baseline, where, oracle.fresh, verify, effort, self._left())
+            return measure(
+                candidate, baseline, where, oracle.fresh, verify, self._effort, self._left()
+            )
+        except WrongOutput as wrong:
+            if wrong.arm is baseline:
+                raise _baseline_broken(str(wrong.rejected)) from wrong
+            raise wrong.rejected from wrong
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
 
@@ -270,6 +348,7 @@ def _accepted(
         speedup=measured.speedup,
         speedup_low=measured.low,
         speedup_high=measured.high,
+        timing=measured.mode,
         max_abs_error=verdict.max_abs_error,
         max_rel_error=verdict.max_rel_error,
         verified_calls=checked + measured.verified_calls,
@@ -287,20 +366,52 @@ def _summary(
     passed = all(result.status == "PASSED" for result in results)
     speedups = [r.speedup for r in results if r.speedup is not None]
     bad = [r for r in results if r.status != "PASSED"]
+    contended = environment.gpu is not None and environment.gpu.contended
+    integrity = "contended" if contended else "certified"
     return BenchResult(
         passed=passed,
         official=next((r.official_status for r in bad if r.official_status != "PASSED"), "PASSED"),
         assay=bad[0].assay_status if bad else "PASSED",
-        faster=passed and all((r.speedup_low or 0.0) > 1.0 for r in results),
+        faster=passed and not contended and all((r.speedup_low or 0.0) > 1.0 for r in results),
         speedup_geomean=statistics.geometric_mean(speedups) if passed else None,
         speedup_mean=math.fsum(speedups) / len(speedups) if passed else None,
         speedup_min=min(speedups) if passed else None,
-        integrity="certified" if passed else "none",
+        integrity=integrity if passed else "none",
         sandbox_level=level,
         workloads=tuple(results),
         environment=environment,
         seed=seed,
         wall_s=round(wall_s, 3),
+    )
+
+
+def _gpu_state(pool: Pool) -> GpuState | None:
+    if pool.gpu is None:
+        return None
+    now = gpu.state(pool.gpu)
+    return GpuState(
+        sm_mhz=now.sm_mhz,
+        memory_mhz=now.memory_mhz,
+        temperature_c=now.temperature_c,
+        power_w=now.power_w,
+        slowdowns=now.slowdowns,
+        processes=len(now.processes),
+    )
+
+
+def _gpu_environment(
+    pool: Pool, before: GpuState | None, after: GpuState | None
+) -> GpuEnvironment | None:
+    if pool.gpu is None or before is None or after is None:
+        return None
+    ours = pool.processes + 1  # this process computes references
+    return GpuEnvironment(
+        name=pool.gpu.name,
+        uuid=pool.gpu.uuid,
+        driver=pool.gpu.driver,
+        before=before,
+        after=after,
+        contended=after.processes > ours or bool(HELD_DOWN & set(after.slowdowns)),
     )
 
 

@@ -26,7 +26,10 @@ Inputs = list[Any]
 class Oracle:
     """Makes inputs for one workload, and knows what should come out."""
 
-    def __init__(self, problem: Problem, workload: Workload, seed: int) -> None:
+    def __init__(
+        self, problem: Problem, workload: Workload, seed: int, device: torch.device
+    ) -> None:
+        self.device = device
         self.definition = OfficialDefinition.model_validate(
             problem.definition.model_dump(mode="json", exclude_none=True)
             | {
@@ -45,13 +48,13 @@ class Oracle:
         )
         self._blobs = _blobs(self.definition, self.workload, problem.root)
         self._reference = _reference(problem)
-        self._generator_state = torch.Generator().manual_seed(seed).get_state()
+        self._state = torch.Generator(device).manual_seed(seed).get_state()
 
     def fresh(self) -> Inputs:
         """A new set of inputs that nobody has seen."""
         with self._seeded():
             made: Inputs = gen_inputs(
-                self.definition, self.workload, device="cpu", safe_tensors=self._blobs
+                self.definition, self.workload, device=str(self.device), safe_tensors=self._blobs
             )
         return made
 
@@ -83,7 +86,7 @@ class Oracle:
         copies = [x.clone() if isinstance(x, torch.Tensor) else x for x in inputs]
         with torch.no_grad():
             result = self._reference(*copies)
-        outputs: list[torch.Tensor] = normalize_result(self.definition, result, "cpu")
+        outputs: list[torch.Tensor] = normalize_result(self.definition, result, str(self.device))
         return [output.contiguous() for output in outputs]
 
     def _seeded(self) -> _Seeded:
@@ -91,20 +94,26 @@ class Oracle:
 
 
 class _Seeded:
-    """Runs torch's global generator on the oracle's own state for a while."""
+    """Runs torch's generator of the device on the oracle's own state for a while."""
 
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
 
     def __enter__(self) -> None:
-        torch.set_rng_state(self._oracle._generator_state)
+        if self._oracle.device.type == "cuda":
+            torch.cuda.set_rng_state(self._oracle._state, self._oracle.device)
+        else:
+            torch.set_rng_state(self._oracle._state)
 
     def __exit__(self, *_: object) -> None:
-        self._oracle._generator_state = torch.get_rng_state()
+        if self._oracle.device.type == "cuda":
+            self._oracle._state = torch.cuda.get_rng_state(self._oracle.device)
+        else:
+            self._oracle._state = torch.get_rng_state()
 
 
 def _with_outliers(x: torch.Tensor) -> torch.Tensor:
-    mask = torch.rand(x.shape) < 0.002
+    mask = torch.rand(x.shape, device=x.device) < 0.002
     return torch.where(mask, x * 50, x)
 
 

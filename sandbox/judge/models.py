@@ -34,6 +34,33 @@ class Samples(_Model):
     overhead_us: float = Field(description="The protocol's own cost a batch, subtracted.")
     candidate_us: tuple[float, ...]
     baseline_us: tuple[float, ...]
+    reported_us: tuple[float, ...] = Field(
+        default=(), description="CUDA events in the candidate's own process say: not trusted."
+    )
+
+
+class GpuState(_Model):
+    """What the GPU was doing at a moment."""
+
+    sm_mhz: int
+    memory_mhz: int
+    temperature_c: int
+    power_w: float
+    slowdowns: tuple[str, ...]
+    processes: int = Field(description="That compute on it, ours included.")
+
+
+class GpuEnvironment(_Model):
+    """The GPU of a run."""
+
+    name: str
+    uuid: str
+    driver: str
+    before: GpuState
+    after: GpuState
+    contended: bool = Field(
+        description="Somebody else computed on it, or its clocks were held down."
+    )
 
 
 class WorkloadResult(_Model):
@@ -51,6 +78,9 @@ class WorkloadResult(_Model):
     speedup_high: float | None = None
     max_abs_error: float | None = None
     max_rel_error: float | None = None
+    timing: str | None = Field(
+        default=None, description="'eager' calls, or replays of a CUDA 'graph' of them."
+    )
     verified_calls: int = Field(default=0, description="Calls whose outputs were verified.")
     samples: Samples | None = None
 
@@ -66,6 +96,7 @@ class Environment(_Model):
     threads: int
     load_before: float
     load_after: float
+    gpu: GpuEnvironment | None = None
 
 
 class BenchResult(_Model):

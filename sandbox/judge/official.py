@@ -97,9 +97,11 @@ def judge(
         num_trials=len(batches),
     )
     evaluator = resolve_evaluator(proxy.definition)
-    with _without_cuda(), contextlib.redirect_stderr(io.StringIO()):
+    device = proxy.arm.arena.layout.device
+    quiet = contextlib.redirect_stderr(io.StringIO())
+    with quiet, _without_cuda() if device.type == "cpu" else contextlib.nullcontext():
         correctness, failed = evaluator.check_correctness(
-            proxy.definition, proxy, batches, expected, configuration, "", "cpu"
+            proxy.definition, proxy, batches, expected, configuration, "", str(device)
         )
     return OfficialVerdict(
         status=str(failed.status.value) if failed is not None else "PASSED",
@@ -110,10 +112,7 @@ def judge(
 
 @contextlib.contextmanager
 def _without_cuda() -> Any:
-    """The evaluator synchronises a GPU after each call; without one there is nothing to wait for."""
-    if torch.cuda.is_available():
-        yield
-        return
+    """The evaluator synchronises a GPU after each call; on a CPU there is nothing to wait for."""
     original: Callable[..., None] = torch.cuda.synchronize
     torch.cuda.synchronize = lambda *_: None  # type: ignore[assignment]
     try:

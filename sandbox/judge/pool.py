@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sandbox.gpu import Gpu
 from sandbox.judge.arm import Arm
 from sandbox.warm import Zygote
 
@@ -10,16 +11,26 @@ SIZE = 2
 
 
 class Pool:
-    """Ready runners."""
+    """Ready runners for one device."""
 
     def __init__(self, zygote: Zygote) -> None:
         self._zygote = zygote
         self._ready: list[Arm] = []
+        self._out: list[Arm] = []
         self._used: list[Arm] = []
 
     @property
     def level(self) -> str:
         return self._zygote.level
+
+    @property
+    def gpu(self) -> Gpu | None:
+        return self._zygote.gpu
+
+    @property
+    def processes(self) -> int:
+        """How many runners there are, idle ones included."""
+        return len(self._ready) + len(self._out)
 
     def fill(self) -> None:
         """Clear away what was used and start what is missing."""
@@ -32,16 +43,19 @@ class Pool:
         """A runner of one's own."""
         if not self._ready:
             self.fill()
-        return self._ready.pop(0)
+        self._out.append(self._ready.pop(0))
+        return self._out[-1]
 
     def discard(self, arm: Arm) -> None:
         """Kill a runner; what is left of it is cleared away when nobody waits for a result."""
         arm.kill()
+        self._out.remove(arm)
         self._used.append(arm)
 
     def close(self) -> None:
-        for arm in (*self._ready, *self._used):
+        """End every runner and the fork server."""
+        for arm in (*self._ready, *self._out, *self._used):
             arm.close()
-        self._ready.clear()
-        self._used.clear()
+        for arms in (self._ready, self._out, self._used):
+            arms.clear()
         self._zygote.close()

@@ -5,14 +5,16 @@ Imports torch and flashinfer-bench. Prints of libraries go to standard error.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox.box import open_sandbox
+from sandbox.box import Sandbox, open_sandbox
 from sandbox.errors import AssayError
+from sandbox.gpu import find_gpu, lease
 from sandbox.judge.models import BenchJob
 from sandbox.warm import Zygote
 
@@ -28,25 +30,31 @@ def main(work: Path) -> None:
 
     from sandbox.judge.pool import Pool
 
-    pool: Pool | None = None
+    sandbox: Sandbox | None = None
+    pools: dict[str, Pool] = {}
     for line in sys.stdin:
         try:
             job = BenchJob.model_validate_json(line)
-            if pool is None:
-                zygote = Zygote(open_sandbox(work))
+            gpu = None if job.device == "cpu" else find_gpu(job.device)
+            if sandbox is None:
+                sandbox = open_sandbox(work)
+            if job.device not in pools:
+                zygote = Zygote(sandbox, gpu)
                 zygote.start()  # it imports torch while this process does
-                pool = Pool(zygote)
+                pools[job.device] = Pool(zygote)
             from sandbox.judge.evaluate import evaluate
 
-            result = evaluate(
-                job, pool, lambda fraction, doing: say({"progress": [fraction, doing]})
-            )
+            pool = pools[job.device]
+            with contextlib.nullcontext() if gpu is None else lease(gpu, work, job.timeout_s):
+                result = evaluate(
+                    job, pool, lambda fraction, doing: say({"progress": [fraction, doing]})
+                )
             say({"result": result.model_dump(mode="json")})
         except AssayError as error:
             say({"error": [error.code, error.message, error.hint]})
-        if pool is not None:
+        for pool in pools.values():
             pool.fill()
-    if pool is not None:
+    for pool in pools.values():
         pool.close()
 
 

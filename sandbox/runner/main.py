@@ -4,10 +4,13 @@ Protocol, on descriptor 3, one JSON object a packet:
 
     → {"op": "load", "nonce", "language", "entry_file", "entry_symbol", "style", "files"}
                               + one descriptor: the files' contents, one after the other
-    → {"op": "map", "nonce", "capacity", "stride", "inputs", "outputs"} + one descriptor
+    → {"op": "map", "nonce", "device", "capacity", "stride", "inputs", "outputs"}
+                              + on a CPU, one descriptor: the arena's memory
     → {"op": "run", "nonce", "count", "values"}     the solution, on the first `count` slots
-    → {"op": "idle", "nonce", "count", "values"}    the same without calling it: the protocol's cost
-    ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}
+                              + on a GPU, one descriptor: new memory for the arena
+    → "capture": the same, and the calls are recorded as a CUDA graph; "replay": launch that graph
+    → "idle": everything but the solution: the protocol's cost
+    ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
 
 The arena is shared memory: slots of `stride` bytes with every tensor at its offset.
 """
@@ -33,6 +36,8 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    if os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
+        torch.zeros(1, device="cuda")  # the context: it takes a while, and nobody waits for it yet
     _send(channel, {"ready": True})
     run: Callable[..., Any] = _nothing
     arena: Arena | None = None
@@ -49,11 +54,9 @@ def main() -> None:
                 _place(request["files"], descriptor)
                 run, style = load(request), bool(request["style"])
             elif request["op"] == "map":
-                arena = Arena(torch, request, descriptor)
+                arena = _arena(torch, request, descriptor)
             elif arena is not None:
-                calls = arena.calls(request)
-                if request["op"] == "run":
-                    _serve(torch, run, calls, style)
+                answer |= arena.serve(request, descriptor, run, style)
             answer["ok"] = True
         except Mismatch as error:
             answer["error"] = {"kind": error.kind, "message": str(error)[:1000]}
@@ -83,17 +86,29 @@ def _place(files: list[dict[str, Any]], descriptor: int) -> None:
             target.write_bytes(contents.read(file["bytes"]))
 
 
+def _arena(torch: Any, request: dict[str, Any], descriptor: int) -> Arena:
+    if request["device"] == "cuda":
+        from sandbox.runner.device import DeviceArena
+
+        return DeviceArena(torch, request)
+    size = max(request["capacity"] * request["stride"], 1)
+    with os.fdopen(descriptor, "r+b", buffering=0) as file:
+        shared = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    return Arena(torch, torch.frombuffer(shared, dtype=torch.uint8, count=size), request)
+
+
+Calls = list[tuple[list[Any], list[Any]]]
+"""The inputs and the outputs of each call."""
+
+
 class Arena:
     """The shared memory, and the tensors in it."""
 
-    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
-        size = max(request["capacity"] * request["stride"], 1)
-        with os.fdopen(descriptor, "r+b", buffering=0) as file:
-            shared = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        self._torch = torch
-        self._flat = torch.frombuffer(shared, dtype=torch.uint8, count=size)
+    def __init__(self, torch: Any, flat: Any, request: dict[str, Any]) -> None:
+        self.torch = torch
+        self._flat = flat
         self._inputs = request["inputs"]
-        self._slots = [
+        self._slots: Calls = [
             (
                 [spec and self._tensor(spec, base) for spec in request["inputs"]],
                 [self._tensor(spec, base) for spec in request["outputs"]],
@@ -101,7 +116,16 @@ class Arena:
             for base in range(0, request["capacity"] * request["stride"], request["stride"])
         ]
 
-    def calls(self, request: dict[str, Any]) -> list[tuple[list[Any], list[Any]]]:
+    def serve(
+        self, request: dict[str, Any], descriptor: int, run: Callable[..., Any], in_place: bool
+    ) -> dict[str, Any]:
+        """Do what a challenge asks for; return what the answer says beyond that it is done."""
+        calls = self.calls(request)
+        if request["op"] == "run":
+            self.call(run, calls, in_place)
+        return {}
+
+    def calls(self, request: dict[str, Any]) -> Calls:
         """The arguments and the outputs of each call of a challenge."""
         slots = self._slots[: request["count"]]
         if request["values"] is None:
@@ -116,26 +140,21 @@ class Arena:
             calls.append((inputs, outputs))
         return calls
 
+    def call(self, run: Callable[..., Any], calls: Calls, in_place: bool) -> None:
+        """Call the solution for each."""
+        with self.torch.no_grad():
+            for inputs, outputs in calls:
+                if in_place:
+                    run(*inputs, *outputs)
+                else:
+                    _store(self.torch, run(*inputs), outputs)
+
     def _tensor(self, spec: dict[str, Any], base: int) -> Any:
-        dtype = getattr(self._torch, spec["dtype"])
+        dtype = getattr(self.torch, spec["dtype"])
         if not spec["bytes"]:
-            return self._torch.empty(spec["shape"], dtype=dtype)
+            return self.torch.empty(spec["shape"], dtype=dtype, device=self._flat.device)
         start = base + spec["offset"]
         return self._flat[start : start + spec["bytes"]].view(dtype).view(spec["shape"])
-
-
-def _serve(
-    torch: Any,
-    run: Callable[..., Any],
-    calls: list[tuple[list[Any], list[Any]]],
-    in_place: bool,
-) -> None:
-    with torch.no_grad():
-        for inputs, outputs in calls:
-            if in_place:
-                run(*inputs, *outputs)
-            else:
-                _store(torch, run(*inputs), outputs)
 
 
 def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:
@@ -145,7 +164,7 @@ def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:
         raise Mismatch("count", f"{len(values)} values were returned, {len(outputs)} are defined")
     for value, output in zip(values, outputs, strict=True):
         if type(value) is not torch.Tensor:
-            value = torch.as_tensor(value, dtype=output.dtype)  # noqa: PLW2901
+            value = torch.as_tensor(value, dtype=output.dtype, device=output.device)  # noqa: PLW2901
         if tuple(value.shape) != tuple(output.shape):
             raise Mismatch("shape", f"shape {list(value.shape)}, defined {list(output.shape)}")
         if value.dtype != output.dtype:

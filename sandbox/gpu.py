@@ -1,0 +1,224 @@
+"""The GPUs of this machine: which there are, what a sandbox needs to see of one, and who has it.
+
+Light: NVML and files, no torch and no CUDA context. One measurement at a time has a GPU; the lock is
+a file named by the GPU's UUID, so servers that do not know each other exclude each other too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import glob
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.errors import AssayError, SandboxFailure
+from sandbox.runtime import SYSTEM_PATHS, Mount
+from sandbox.slots import SHARED_LOCKS
+
+CONTROL_NODES = (
+    "/dev/nvidiactl",
+    "/dev/nvidia-uvm",
+    "/dev/nvidia-uvm-tools",
+    "/dev/nvidia-modeset",
+)
+NODE_PATTERNS = ("/dev/nvidia-caps/*", "/dev/nvidia-caps-imex-channels/*")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU.
+
+    Attributes:
+        index: its number in PCI bus order, as in `cuda:0`.
+        uuid: its name for ever.
+        minor: the number of its device node.
+        name: the product's name.
+        capability: compute capability, such as (9, 0).
+        driver: the driver's version.
+        bandwidth: peak bytes a second of its memory, from memory clock and bus width.
+    """
+
+    index: int
+    uuid: str
+    minor: int
+    name: str
+    capability: tuple[int, int]
+    driver: str
+    bandwidth: float
+
+    @property
+    def target(self) -> str:
+        """The compiler's name of its architecture, with its own instructions: `sm_90a`."""
+        major, minor = self.capability
+        return f"sm_{major}{minor}{'a' if major >= 9 else ''}"
+
+    def nodes(self) -> list[str]:
+        """The device nodes that CUDA needs, and no other GPU's."""
+        found = [*CONTROL_NODES, f"/dev/nvidia{self.minor}"]
+        for pattern in NODE_PATTERNS:
+            found += sorted(glob.glob(pattern))  # noqa: PTH207
+        return [node for node in found if os.path.exists(node)]  # noqa: PTH110
+
+
+@dataclass(frozen=True)
+class State:
+    """What a GPU was doing at a moment.
+
+    Attributes:
+        sm_mhz, memory_mhz: current clocks.
+        temperature_c: of the die.
+        power_w: drawn.
+        slowdowns: reasons why its clocks are held down, other than having nothing to do.
+        processes: others that compute on it, by pid.
+    """
+
+    sm_mhz: int
+    memory_mhz: int
+    temperature_c: int
+    power_w: float
+    slowdowns: tuple[str, ...]
+    processes: tuple[int, ...]
+
+
+_SLOWDOWNS = {
+    0x2: "applications clocks setting",
+    0x4: "power cap",
+    0x8: "hardware slowdown",
+    0x10: "sync boost",
+    0x20: "thermal (software)",
+    0x40: "thermal (hardware)",
+    0x80: "power brake",
+    0x100: "display clocks setting",
+}
+
+
+def find_gpus() -> list[Gpu]:
+    """Every NVIDIA GPU that NVML knows; none without a driver."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return []
+        driver = str(nvml.nvmlSystemGetDriverVersion())
+        handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+        return [
+            Gpu(
+                index=index,
+                uuid=str(nvml.nvmlDeviceGetUUID(handle)),
+                minor=int(nvml.nvmlDeviceGetMinorNumber(handle)),
+                name=str(nvml.nvmlDeviceGetName(handle)),
+                capability=tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
+                driver=driver,
+                bandwidth=2e6
+                * nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM)
+                * nvml.nvmlDeviceGetMemoryBusWidth(handle)
+                / 8,
+            )
+            for index, handle in enumerate(handles)
+        ]
+
+
+def find_gpu(device: str) -> Gpu:
+    """The GPU behind a device name such as `cuda:0`.
+
+    Raises:
+        AssayError: `device_unavailable`, with what there is instead.
+    """
+    gpus = find_gpus()
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if match is not None and int(match[1] or 0) < len(gpus):
+        return gpus[int(match[1] or 0)]
+    known = ["cpu", *(f"cuda:{gpu.index} ({gpu.name})" for gpu in gpus)]
+    raise AssayError(
+        "device_unavailable",
+        f"This machine has no device {device[:40]!r}.",
+        f"Use one of: {', '.join(known)}.",
+    )
+
+
+def state(gpu: Gpu) -> State:
+    """What the GPU is doing now."""
+    with _nvml() as nvml:
+        if nvml is None:
+            raise SandboxFailure("gpu_lost", "NVML no longer answers.", "See `assay doctor`.")
+        handle = nvml.nvmlDeviceGetHandleByUUID(gpu.uuid)
+        reasons = int(nvml.nvmlDeviceGetCurrentClocksEventReasons(handle))
+        return State(
+            sm_mhz=int(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM)),
+            memory_mhz=int(nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM)),
+            temperature_c=int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+            power_w=nvml.nvmlDeviceGetPowerUsage(handle) / 1e3,
+            slowdowns=tuple(name for bit, name in _SLOWDOWNS.items() if reasons & bit),
+            processes=tuple(
+                sorted(int(p.pid) for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+            ),
+        )
+
+
+@contextmanager
+def lease(gpu: Gpu, work: Path, timeout_s: float) -> Iterator[None]:
+    """Have a GPU alone among all servers of this host for a while.
+
+    Raises:
+        SandboxFailure: `gpu_busy`, when it stays taken for that long.
+    """
+    locks = SHARED_LOCKS if os.geteuid() == 0 else work / "locks"
+    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(locks / f"gpu-{gpu.uuid}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + timeout_s
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise SandboxFailure(
+                        "gpu_busy",
+                        f"{gpu.name} was in use by another measurement for {timeout_s:.0f} s.",
+                        "Try again later.",
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def driver_mounts() -> tuple[Mount, ...]:
+    """What CUDA needs beside the device nodes: /sys, and the driver's libraries where they lie
+    outside the system's paths."""
+    mounts = [Mount(Path("/sys"), "/sys")]
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return tuple(mounts)
+    directories = set()
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        match = re.search(r"(/\S*/lib(?:cuda|nvidia)[^/]*\.so\S*)$", line)
+        if match:
+            directories.add(Path(match[1]).resolve().parent)
+    for directory in sorted(directories):
+        if not any(directory.is_relative_to(path) for path in SYSTEM_PATHS):
+            mounts.append(Mount(directory, str(directory)))
+    return tuple(mounts)
+
+
+@contextmanager
+def _nvml() -> Iterator[Any]:
+    """NVML while it is needed; None without a driver."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()

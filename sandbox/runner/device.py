@@ -1,0 +1,53 @@
+"""The arena on a GPU: new memory under the same addresses in each challenge, and CUDA graphs.
+
+A graph holds addresses, not memory, so a graph that was recorded on one challenge's memory runs on
+the next one's. What it launches is what gets timed; what the solution did on the host while it was
+recorded is not repeated.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.runner.main import Arena
+from sandbox.vmm import Region
+
+
+class DeviceArena(Arena):
+    """GPU memory of the judge's, mapped here."""
+
+    def __init__(self, torch: Any, request: dict[str, Any]) -> None:
+        size = request["capacity"] * request["stride"]
+        self._region = Region(size, 0)
+        os.close(self._region.create())  # a tensor can only be made of addresses with memory
+        super().__init__(torch, self._region.bytes_tensor(size), request)
+        self._graph: Any = None
+        self._begin = torch.cuda.Event(enable_timing=True)
+        self._end = torch.cuda.Event(enable_timing=True)
+
+    def serve(
+        self, request: dict[str, Any], descriptor: int, run: Callable[..., Any], in_place: bool
+    ) -> dict[str, Any]:
+        self._region.receive(descriptor)
+        calls, op = self.calls(request), request["op"]
+        self._begin.record()
+        if op == "replay":
+            self._graph.replay()
+        elif op in ("run", "capture"):
+            self.call(run, calls, in_place)
+        self._end.record()
+        self.torch.cuda.synchronize()
+        if op == "capture":
+            self._record(run, calls, in_place)
+        return {"device_us": self._begin.elapsed_time(self._end) * 1e3}
+
+    def _record(self, run: Callable[..., Any], calls: Any, in_place: bool) -> None:
+        torch = self.torch
+        self._graph = None
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.call(run, calls, in_place)
+        torch.cuda.synchronize()
+        self._graph = graph

@@ -1,0 +1,102 @@
+"""GPU memory that two processes share by descriptor, at addresses that stay.
+
+A region reserves addresses once; the memory behind them is replaced for each challenge. Whoever
+receives a descriptor decides what to map, so the owner treats the memory as writable by the other
+side. Source: CUDA driver API, virtual memory management.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+class Region:
+    """A range of device addresses and, most of the time, memory behind it."""
+
+    def __init__(self, size: int, device: int) -> None:
+        from cuda.bindings import driver
+
+        self._driver = driver
+        self._property = _property(driver, device)
+        granularity = _check(
+            driver.cuMemGetAllocationGranularity(
+                self._property,
+                driver.CUmemAllocationGranularity_flags.CU_MEM_ALLOC_GRANULARITY_RECOMMENDED,
+            )
+        )
+        self.size = -(-size // granularity) * granularity
+        self.address = int(_check(driver.cuMemAddressReserve(self.size, 0, 0, 0)))
+        self._handle: Any = None
+
+    def create(self) -> int:
+        """Put new memory behind the addresses; return a descriptor of it, owned by the caller."""
+        handle = _check(self._driver.cuMemCreate(self.size, self._property, 0))
+        self._replace(handle)
+        kind = self._property.requestedHandleTypes
+        return int(_check(self._driver.cuMemExportToShareableHandle(handle, kind, 0)))
+
+    def receive(self, descriptor: int) -> None:
+        """Put the memory behind a descriptor there, and close the descriptor."""
+        kind = self._property.requestedHandleTypes
+        try:
+            handle = _check(self._driver.cuMemImportFromShareableHandle(descriptor, kind))
+        finally:
+            os.close(descriptor)
+        self._replace(handle)
+
+    def close(self) -> None:
+        """Give memory and addresses back."""
+        self._unmap()
+        _check(self._driver.cuMemAddressFree(self.address, self.size))
+
+    def bytes_tensor(self, size: int) -> Any:
+        """The first bytes as a uint8 tensor that does not own them."""
+        import torch
+
+        described = type("Described", (), {})()
+        described.__cuda_array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (self.address, False),
+            "version": 3,
+        }
+        return torch.as_tensor(described, device=f"cuda:{self._property.location.id}")
+
+    def _replace(self, handle: Any) -> None:
+        self._unmap()
+        driver = self._driver
+        _check(driver.cuMemMap(self.address, self.size, 0, handle, 0))
+        access = driver.CUmemAccessDesc()
+        access.location = self._property.location
+        access.flags = driver.CUmemAccess_flags.CU_MEM_ACCESS_FLAGS_PROT_READWRITE
+        _check(driver.cuMemSetAccess(self.address, self.size, [access], 1))
+        self._handle = handle
+
+    def _unmap(self) -> None:
+        if self._handle is not None:
+            _check(self._driver.cuMemUnmap(self.address, self.size))
+            _check(self._driver.cuMemRelease(self._handle))
+            self._handle = None
+
+
+def _property(driver: Any, device: int) -> Any:
+    found = driver.CUmemAllocationProp()
+    found.type = driver.CUmemAllocationType.CU_MEM_ALLOCATION_TYPE_PINNED
+    found.location.type = driver.CUmemLocationType.CU_MEM_LOCATION_TYPE_DEVICE
+    found.location.id = device
+    found.requestedHandleTypes = (
+        driver.CUmemAllocationHandleType.CU_MEM_HANDLE_TYPE_POSIX_FILE_DESCRIPTOR
+    )
+    return found
+
+
+def _check(result: Any) -> Any:
+    """The value of a driver call's result.
+
+    Raises:
+        RuntimeError: the driver's error.
+    """
+    if int(result[0]) != 0:
+        raise RuntimeError(f"CUDA driver: {result[0].name}")
+    return result[1] if len(result) == 2 else None

@@ -1,0 +1,199 @@
+"""The judge on a real GPU. Skipped where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.box import open_sandbox
+from sandbox.build.compiler import compile_solution
+from sandbox.gpu import find_gpus
+from sandbox.judge.client import JudgeClient
+from sandbox.judge.models import BenchJob, BenchResult
+from sandbox.problem import Problem, load_problem
+from sandbox.solution import Solution, parse_solution
+from tests.judge.conftest import HONEST, solution
+
+KERNELS = Path(__file__).resolve().parents[2] / "kernels"
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not find_gpus(), reason="needs an NVIDIA GPU"),
+    pytest.mark.xdist_group("gpu"),
+]
+
+
+@pytest.fixture(scope="module")
+def rmsnorm() -> Problem:
+    return load_problem(KERNELS / "rmsnorm_h4096")
+
+
+def run(
+    judge: JudgeClient,
+    problem: Problem,
+    candidate: Solution,
+    workloads: tuple[int, ...] = (0,),
+    library: Path | None = None,
+) -> BenchResult:
+    return judge.bench(
+        BenchJob(
+            problem_path=problem.root.resolve(),
+            problem_sha256=problem.sha256,
+            solution=candidate,
+            workload_uuids=tuple(problem.workloads[i].uuid for i in workloads),
+            device="cuda:0",
+            candidate_library=library,
+            quick=True,
+        )
+    )
+
+
+def shipped(problem: Problem, name: str) -> Solution:
+    return parse_solution((problem.root / "solutions" / f"{name}.json").read_text())
+
+
+def python(problem: Problem, source: str) -> Solution:
+    return solution(source).model_copy(update={"definition": problem.definition.name})
+
+
+RMSNORM = """
+import torch
+def run(x, w, y):
+    y.copy_(x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * w)
+"""
+
+
+def test_the_baseline_against_itself_is_about_one(judge: JudgeClient, rmsnorm: Problem) -> None:
+    result = run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch"), (0, 5))
+    assert result.passed, result.workloads
+    assert result.environment.gpu is not None
+    assert [w.timing for w in result.workloads] == ["graph", "graph"]
+    for workload in result.workloads:
+        assert workload.speedup is not None
+        assert 0.9 < workload.speedup < 1.1
+
+
+def test_cuda_and_triton_solutions_run(
+    judge: JudgeClient, rmsnorm: Problem, tmp_path: Path
+) -> None:
+    gpu = find_gpus()[0]
+    cuda = shipped(rmsnorm, "vectorized_cuda")
+    with open_sandbox(tmp_path / "work") as sandbox:
+        report = compile_solution(cuda, (gpu.target,), sandbox, library=True)
+    assert report.targets[0].ok, report.targets[0].diagnostics
+    library = tmp_path / "solution.so"
+    library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    result = run(judge, rmsnorm, cuda, (0, 5), library)
+    assert result.passed, result.workloads
+    assert result.workloads[0].timing == "graph"
+    assert result.faster
+    triton = run(judge, rmsnorm, shipped(rmsnorm, "triton_rows"), (0, 5))
+    assert triton.passed, triton.workloads
+
+
+def test_what_waits_for_the_gpu_is_timed_eagerly(judge: JudgeClient, rmsnorm: Problem) -> None:
+    source = RMSNORM + "    torch.cuda.synchronize()\n"
+    result = run(judge, rmsnorm, python(rmsnorm, source))
+    assert result.passed, result.workloads
+    assert result.workloads[0].timing == "eager"
+
+
+ATTACKS = {
+    "answers before the work is done": (
+        RMSNORM + "torch.cuda.synchronize = lambda *_: None\n"
+        "torch.cuda.Event.elapsed_time = lambda *_: 0.001\n"
+        "_run = run\n"
+        "def run(x, w, y):\n"
+        "    for _ in range(8): _run(x, w, y)\n"
+    ),
+    "hides its work on a side stream": (
+        RMSNORM + "_run, _stream = run, torch.cuda.Stream()\n"
+        "def run(x, w, y):\n"
+        "    with torch.cuda.stream(_stream):\n"
+        "        for _ in range(8): _run(x, w, y)\n"
+    ),
+    "forges the events": (
+        RMSNORM + "torch.cuda.Event.elapsed_time = lambda *_: 1e-6\n"
+        "_run = run\n"
+        "def run(x, w, y):\n"
+        "    for _ in range(8): _run(x, w, y)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_hidden_work_is_timed(judge: JudgeClient, rmsnorm: Problem, attack: str) -> None:
+    result = run(judge, rmsnorm, python(rmsnorm, ATTACKS[attack]), (5,))
+    if result.passed:
+        assert not result.faster
+        assert result.speedup_geomean is not None
+        assert result.speedup_geomean < 0.3
+
+
+REJECTED = {
+    "does nothing": ("def run(x, w, y): pass\n", "finite"),
+    "replays its first answer": (
+        RMSNORM + "_run, _kept = run, []\n"
+        "def run(x, w, y):\n"
+        "    if not _kept:\n"
+        "        _run(x, w, y); _kept.append(y.clone())\n"
+        "    y.copy_(_kept[0])\n",
+        None,
+    ),
+    "remembers by address": (
+        RMSNORM + "_run, _kept = run, {}\n"
+        "def run(x, w, y):\n"
+        "    key = x.data_ptr()\n"
+        "    if key not in _kept:\n"
+        "        _run(x, w, y); _kept[key] = y.clone()\n"
+        "    y.copy_(_kept[key])\n",
+        None,
+    ),
+    "keeps the GPU busy while the baseline runs": (
+        RMSNORM + "_run, _side, _n = run, torch.cuda.Stream(), [0]\n"
+        "def run(x, w, y):\n"
+        "    _run(x, w, y)\n"
+        "    if not torch.cuda.is_current_stream_capturing():\n"
+        "        with torch.cuda.stream(_side):\n"
+        "            torch.cuda._sleep(400_000_000)\n"
+        "torch.cuda.synchronize = lambda *_: None\n",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", REJECTED)
+def test_cheats_are_rejected(judge: JudgeClient, rmsnorm: Problem, attack: str) -> None:
+    source, rule = REJECTED[attack]
+    result = run(judge, rmsnorm, python(rmsnorm, source))
+    assert not result.passed
+    if rule is not None:
+        assert result.assay == rule
+
+
+def test_only_the_leased_gpu_is_there(judge: JudgeClient, rmsnorm: Problem) -> None:
+    source = RMSNORM + (
+        "import os\n"
+        "seen = sorted(n for n in os.listdir('/dev') if n[:6] == 'nvidia' and n[6:].isdigit())\n"
+        "assert len(seen) == 1, seen\n"
+        "assert torch.cuda.device_count() == 1\n"
+    )
+    result = run(judge, rmsnorm, python(rmsnorm, source))
+    assert result.passed, result.workloads
+
+
+def test_a_cpu_run_works_beside_it(judge: JudgeClient, tmp_path: Path) -> None:
+    from tests.judge.conftest import write_problem
+
+    problem = write_problem(tmp_path / "problem")
+    result = judge.bench(
+        BenchJob(
+            problem_path=problem.root,
+            problem_sha256=problem.sha256,
+            solution=solution(HONEST),
+            workload_uuids=("r8",),
+            quick=True,
+        )
+    )
+    assert result.passed, result.workloads
