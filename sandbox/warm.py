@@ -18,7 +18,7 @@ from sandbox.box import Limits, Sandbox
 from sandbox.errors import SandboxFailure
 from sandbox.gpu import Gpu, driver_mounts
 from sandbox.process import Namespace, Tail
-from sandbox.runtime import LIBRARY, python, runtime_mounts
+from sandbox.runtime import LIBRARY, Mount, python, runtime_mounts
 from sandbox.slots import Slot, lease
 
 START_S = 120.0
@@ -116,12 +116,13 @@ class Zygote:
         self._slot = lease(self._sandbox.work)
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
+            drivers = driver_mounts() if self._gpu else ()
             settings = {"library": LIBRARY, "control": inner.fileno(), "imports": list(IMPORTS)}
             argv = bwrap.zygote_command_line(
                 program=self._sandbox.program,
-                mounts=(*runtime_mounts(), *(driver_mounts() if self._gpu else ())),
+                mounts=(*runtime_mounts(), *drivers),
                 devices=self._gpu.nodes() if self._gpu else (),
-                env=ENVIRONMENT,
+                env=ENVIRONMENT | _library_path(drivers),
                 as_root=self._slot.uid is not None,
                 argv=(python(), "-I", "-B", bwrap.ZYGOTE, json.dumps(settings)),
             )
@@ -235,6 +236,12 @@ class Zygote:
             f"The fork server ended: {words or 'no message'}",
             "Try again; if it happens again, run `assay doctor`.",
         )
+
+
+def _library_path(drivers: tuple[Mount, ...]) -> dict[str, str]:
+    """Where a driver's libraries are, when it is not where the loader looks anyway."""
+    directories = [mount.target for mount in drivers if mount.target != "/sys"]
+    return {"LD_LIBRARY_PATH": ":".join(directories)} if directories else {}
 
 
 def _pid(pidfd: int) -> int:

@@ -82,6 +82,9 @@ class JudgeClient:
                     "FIB_CACHE_PATH": str(home / "fib"),
                     "OMP_NUM_THREADS": "1",
                     "LC_ALL": "C.UTF-8",
+                    "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
+                    # Where the driver's libraries are, if that is how this machine says it.
+                    **{k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
                 },
             )
         return self._process

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.box import Sandbox, open_sandbox
-from sandbox.errors import AssayError
+from sandbox.errors import AssayError, SandboxFailure
 from sandbox.gpu import find_gpu, lease
 from sandbox.judge.models import BenchJob
 from sandbox.warm import Zygote
@@ -53,7 +53,8 @@ def main(work: Path) -> None:
         except AssayError as error:
             say({"error": [error.code, error.message, error.hint]})
         for pool in pools.values():
-            pool.fill()
+            with contextlib.suppress(SandboxFailure):  # the next job will say it
+                pool.fill()
     for pool in pools.values():
         pool.close()
 
