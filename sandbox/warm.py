@@ -38,6 +38,10 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
+    # Whether there is a GPU is asked at import: by CUDA itself that would start a thread, too.
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    # No compiler is started for an add-on that newer versions of torch have built in.
+    "TVM_FFI_DISABLE_TORCH_C_DLPACK": "1",
     **STEADY_HEAP,
 }
 
