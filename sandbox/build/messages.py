@@ -24,6 +24,7 @@ _NVCC = re.compile(
 _TOOL = re.compile(
     r"^(?:nvcc |ptxas |g\+\+: |cc1plus: |ld: |collect2: |/usr/bin/ld: )(?P<rest>.*)$"
 )
+_LINKER = re.compile(r"(?P<rest>undefined reference to .*|cannot find -l.*|multiple definition of .*)$")
 _ENTRY = re.compile(r"Compiling entry function '(?P<name>[^']+)' for '(?P<arch>[^']+)'")
 _SPILL = re.compile(
     r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "
@@ -42,6 +43,8 @@ def diagnostics(text: str, solution: Solution) -> tuple[Diagnostic, ...]:
         line = raw.rstrip()
         if (match := _GCC.match(line) or _NVCC.match(line)) is not None:
             found.append(_located(match, lines))
+        elif (linker := _LINKER.search(line)) is not None:
+            found.append(Diagnostic(severity="error", message=_clean(linker["rest"])))
         elif (tool := _TOOL.match(line)) is not None and "error" in line.lower():
             found.append(Diagnostic(severity="error", message=_clean(tool["rest"])))
     unique = list(dict.fromkeys(found))

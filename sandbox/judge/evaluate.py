@@ -87,7 +87,7 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
         results.append(run.workload(number, workload))
-    after = _gpu_state(pool)
+    after, ours = _gpu_state(pool), pool.processes + 1  # this process computes references
     results = run.check_baseline(results)
     run.close()
     return _summary(
@@ -101,7 +101,7 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
             threads=1,
             load_before=load_before,
             load_after=os.getloadavg()[0],
-            gpu=_gpu_environment(pool, before, after),
+            gpu=_gpu_environment(pool, before, after, ours),
         ),
         pool.level,
         f"{seed:016x}",
@@ -400,11 +400,10 @@ def _gpu_state(pool: Pool) -> GpuState | None:
 
 
 def _gpu_environment(
-    pool: Pool, before: GpuState | None, after: GpuState | None
+    pool: Pool, before: GpuState | None, after: GpuState | None, ours: int
 ) -> GpuEnvironment | None:
     if pool.gpu is None or before is None or after is None:
         return None
-    ours = pool.processes + 1  # this process computes references
     return GpuEnvironment(
         name=pool.gpu.name,
         uuid=pool.gpu.uuid,
