@@ -24,7 +24,9 @@ _NVCC = re.compile(
 _TOOL = re.compile(
     r"^(?:nvcc |ptxas |g\+\+: |cc1plus: |ld: |collect2: |/usr/bin/ld: )(?P<rest>.*)$"
 )
-_LINKER = re.compile(r"(?P<rest>undefined reference to .*|cannot find -l.*|multiple definition of .*)$")
+_LINKER = re.compile(
+    r"(?P<rest>undefined reference to .*|cannot find -l.*|multiple definition of .*)$"
+)
 _ENTRY = re.compile(r"Compiling entry function '(?P<name>[^']+)' for '(?P<arch>[^']+)'")
 _SPILL = re.compile(
     r"(?P<stack>\d+) bytes stack frame, (?P<stores>\d+) bytes spill stores, "

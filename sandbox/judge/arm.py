@@ -59,6 +59,7 @@ class Arm:
             else:
                 limits, cpus = GPU_LIMITS, sorted(os.sched_getaffinity(0))[-4:]
             self._child: Child = zygote.fork(RUNNER, limits, inner, tuple(cpus))
+        self._device = "cpu" if zygote.gpu is None else "cuda"
         self._ready = False
         self._arena: Arena | None = None
         self.style = True
@@ -99,6 +100,7 @@ class Arm:
                     "entry_file": solution.spec.entry_file,
                     "entry_symbol": solution.spec.entry_symbol,
                     "style": self.style,
+                    "device": self._device,
                     "files": [
                         {"path": path, "bytes": len(content)} for path, content in contents.items()
                     ],

@@ -29,8 +29,8 @@ class Pool:
 
     @property
     def processes(self) -> int:
-        """How many runners there are, idle ones included."""
-        return len(self._ready) + len(self._out)
+        """How many runners there are, idle and dying ones included."""
+        return len(self._ready) + len(self._out) + len(self._used)
 
     def fill(self) -> None:
         """Clear away what was used and start what is missing."""

@@ -89,37 +89,15 @@ def measure(
     timeout_s: float,
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
-    arms = (candidate, baseline)
-
-    def fresh_batch(calls: int) -> Batch:
-        return Batch(where, [fresh() for _ in range(calls)])
-
-    def challenge(arm: Arm, batch: Batch, op: str) -> Reply:
-        reply = arm.run(batch, timeout_s, op)
-        verify(arm, batch)
-        return reply
-
-    def map_all(calls: int) -> None:
-        for arm in arms:
-            arm.map(where, calls, timeout_s)
-
-    map_all(PROBE_CALLS)
-    probe = fresh_batch(PROBE_CALLS)
-    # The first time, code and memory are cold.
-    single = min(challenge(arm, probe, "run").wall_s for arm in arms * 2) / PROBE_CALLS
-    most = max(1, min(effort.most_calls, effort.most_bytes // where.stride))
-    calls = max(1, min(most, math.ceil(effort.batch_s / max(single, 1e-6))))
-    map_all(calls)
-    op = "run"
-    if where.device.type == "cuda" and _capturable(arms, fresh_batch(calls), challenge):
-        op = "replay"
+    duel = _Duel((candidate, baseline), where, fresh, verify, timeout_s)
+    op, calls = duel.plan(effort)
     replies: dict[bool, list[Reply]] = {True: [], False: []}
     costs: list[float] = []
     for number in range(effort.rounds):
-        batch = fresh_batch(calls)
+        batch = duel.batch(calls)
         costs.append(baseline.run(batch, timeout_s, "idle").wall_s)
-        for arm in arms if number % 2 == 0 else arms[::-1]:
-            replies[arm is candidate].append(challenge(arm, batch, op))
+        for arm in duel.arms if number % 2 == 0 else duel.arms[::-1]:
+            replies[arm is candidate].append(duel.challenge(arm, batch, op))
     return _summary("graph" if op == "replay" else "eager", calls, costs, replies)
 
 
@@ -132,34 +110,93 @@ def measure_alone(
     timeout_s: float,
 ) -> float:
     """The baseline's latency in microseconds without any other arm, taken as `like` was."""
-    calls = like.calls_per_batch
-    baseline.map(where, calls, timeout_s)
-    if mode == "graph":
-        baseline.run(Batch(where, [fresh() for _ in range(calls)]), timeout_s, "capture")
+    duel = _Duel((baseline,), where, fresh, lambda *_: None, timeout_s)
+    calls, op = like.calls_per_batch, "replay" if mode == "graph" else "run"
+    duel.map_all(calls)
+    if op == "replay":
+        baseline.run(duel.batch(calls), timeout_s, "capture")
     taken = []
     for _ in range(ALONE_ROUNDS):
-        batch = Batch(where, [fresh() for _ in range(calls)])
+        batch = duel.batch(calls)
         cost = baseline.run(batch, timeout_s, "idle").wall_s
-        reply = baseline.run(batch, timeout_s, "replay" if mode == "graph" else "run")
-        taken.append((reply.wall_s - cost) / calls)
+        taken.append((baseline.run(batch, timeout_s, op).wall_s - cost) / calls)
     return statistics.median(taken) * 1e6
 
 
-def _capturable(
-    arms: Sequence[Arm], batch: Batch, challenge: Callable[[Arm, Batch, str], Reply]
-) -> bool:
-    """Whether both arms' calls can be recorded as a graph that gives the right outputs again.
+class _Duel:
+    """The arms of a measurement, and what a batch for them is."""
 
-    A solution that waits for the GPU or decides on the host cannot; it is then timed eagerly, which
-    is no fault.
-    """
-    try:
-        for arm in arms:
-            challenge(arm, batch, "capture")
-            challenge(arm, batch, "replay")
-    except (CandidateFailure, Wrong):
-        return False
-    return True
+    def __init__(
+        self,
+        arms: tuple[Arm, ...],
+        where: Layout,
+        fresh: Callable[[], Inputs],
+        verify: Verify,
+        timeout_s: float,
+    ) -> None:
+        self.arms = arms
+        self._where = where
+        self._fresh = fresh
+        self._verify = verify
+        self._timeout_s = timeout_s
+
+    def batch(self, calls: int) -> Batch:
+        return Batch(self._where, [self._fresh() for _ in range(calls)])
+
+    def challenge(self, arm: Arm, batch: Batch, op: str) -> Reply:
+        reply = arm.run(batch, self._timeout_s, op)
+        self._verify(arm, batch)
+        return reply
+
+    def map_all(self, calls: int) -> None:
+        for arm in self.arms:
+            arm.map(self._where, calls, self._timeout_s)
+
+    def plan(self, effort: Effort) -> tuple[str, int]:
+        """How to run a batch, and of how many calls, so that it is long against its cost's jitter.
+
+        A graph is faster than the calls that it recorded, so there the second guess is the better.
+        """
+        most = max(1, min(effort.most_calls, effort.most_bytes // self._where.stride))
+        calls = min(most, PROBE_CALLS)
+        self.map_all(calls)
+        calls = self._enough(self.batch(calls), "run", effort.batch_s, most)
+        self.map_all(calls)
+        if self._where.device.type != "cuda":
+            return "run", calls
+        for _ in range(2):
+            batch = self.batch(calls)
+            if not self._capture(batch):
+                return "run", calls
+            more = self._enough(batch, "replay", effort.batch_s, most)
+            if more < 1.5 * calls:
+                return "replay", calls
+            calls = more
+            self.map_all(calls)
+        return ("replay" if self._capture(self.batch(calls)) else "run"), calls
+
+    def _enough(self, batch: Batch, op: str, batch_s: float, most: int) -> int:
+        def fastest(arms: tuple[Arm, ...], op: str) -> float:
+            # Twice: the first time, code and memory are cold.
+            return min(self.challenge(arm, batch, op).wall_s for arm in arms * 2)
+
+        cost = min(self.arms[-1].run(batch, self._timeout_s, "idle").wall_s for _ in range(2))
+        single = max(fastest(self.arms, op) - cost, 0.05 * cost) / len(batch)
+        return max(1, min(most, math.ceil(batch_s / single)))
+
+    def _capture(self, batch: Batch) -> bool:
+        """Whether all arms' calls can be recorded as a graph that gives the right outputs again.
+
+        A solution that waits for the GPU or decides on the host cannot; it is then timed eagerly,
+        which is no fault.
+        """
+        try:
+            for arm in self.arms:
+                self.challenge(arm, batch, "capture")
+                self.challenge(arm, batch, "replay")
+        except (CandidateFailure, Wrong):
+            return False
+        return True
 
 
 def _summary(

@@ -15,12 +15,12 @@ LIBRARY = "/sandbox/in/solution.so"
 def load(request: dict[str, Any]) -> Callable[..., Any]:
     """The solution's entry point, ready to be called with torch tensors."""
     language = request["language"]
-    if language == "cpp":
+    if language in ("cpp", "cuda"):
         import tvm_ffi
 
         return tvm_ffi.load_module(LIBRARY)[request["entry_symbol"]]  # type: ignore[no-any-return]
-    if language == "triton":
-        os.environ["TRITON_INTERPRET"] = "1"  # no GPU here: Triton's own interpreter
+    if language == "triton" and request["device"] == "cpu":
+        os.environ["TRITON_INTERPRET"] = "1"  # Triton's own interpreter
     sys.path.insert(0, SOURCES)
     path = f"{SOURCES}/{request['entry_file']}"
     spec = importlib.util.spec_from_file_location("solution", path)
