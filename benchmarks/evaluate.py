@@ -1,8 +1,9 @@
-"""One isolated evaluation: ours against flashinfer-bench's isolated runner on the CPU.
+"""One isolated evaluation: ours against flashinfer-bench's isolated runner, on a CPU or a GPU.
 
-flashinfer-bench measures on a GPU only. To run its own runner here, the few CUDA calls on its path are
-replaced in its processes (synchronise, events, device choice), and nothing else of it. Both judge the
-same solution on the same workload of the same problem.
+flashinfer-bench measures on a GPU only. To run its own runner on a CPU, the few CUDA calls on its path
+are replaced in its processes (synchronise, events, device choice), and nothing else of it. Both judge
+the same solution on the same workload of the same problem; on a GPU that is a compiled CUDA solution,
+which both have built before.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import logging
 import os
 import statistics
 import tempfile
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-PROBLEM = "rmsnorm_h4096"
+PROBLEM, WORKLOAD = "rmsnorm_h4096", 2
 KERNELS = Path(__file__).resolve().parents[1] / "kernels"
 
 
@@ -54,9 +54,10 @@ def worker(*arguments: Any) -> None:
     isolated_runner._solution_worker_main(*arguments)
 
 
-def official(rounds: int) -> list[float]:
+def official(rounds: int, device: str, name: str) -> list[float]:
     """Seconds of an evaluation by flashinfer-bench's isolated runner."""
-    without_cuda()
+    if device == "cpu":
+        without_cuda()
     from flashinfer_bench.bench.config import BenchmarkConfig
     from flashinfer_bench.bench.runner import isolated_runner
     from flashinfer_bench.data import Definition, Solution, Workload
@@ -64,28 +65,30 @@ def official(rounds: int) -> list[float]:
     original = isolated_runner._solution_worker_main
     times = []
     definition = Definition.model_validate_json((KERNELS / PROBLEM / "definition.json").read_text())
-    line = (KERNELS / PROBLEM / "workloads.jsonl").read_text().splitlines()[2]
+    line = (KERNELS / PROBLEM / "workloads.jsonl").read_text().splitlines()[WORKLOAD]
     workload = Workload.model_validate(json.loads(line)["workload"])
-    path = KERNELS / PROBLEM / "solutions" / "baseline_torch.json"
+    path = KERNELS / PROBLEM / "solutions" / f"{name}.json"
     solution = Solution.model_validate_json(path.read_text())
     configuration = BenchmarkConfig(num_trials=3, warmup_runs=10, iterations=50)
-    logger = logging.getLogger("benchmark")
-    runner = isolated_runner.SubprocessWorker(device="cpu:0", log_dir=tempfile.mkdtemp())
+    runner = isolated_runner.SubprocessWorker(
+        device="cpu:0" if device == "cpu" else device, log_dir=tempfile.mkdtemp()
+    )
     baseline = runner.run_ref(definition, workload, configuration, None)
     try:
-        isolated_runner._solution_worker_main = worker
-        for _ in range(rounds):
+        if device == "cpu":
+            isolated_runner._solution_worker_main = worker
+        for number in range(rounds + 1):
             started = time.perf_counter()
             result = runner.run_solution(solution, baseline, configuration)
-            times.append(time.perf_counter() - started)
-            logger.info("%s", result.status)
+            if number:  # the first one compiles
+                times.append(time.perf_counter() - started)
             assert result.status.value == "PASSED", result.log[-500:]
     finally:
         isolated_runner._solution_worker_main = original
     return times
 
 
-def ours(rounds: int) -> list[float]:
+def ours(rounds: int, device: str, name: str) -> list[float]:
     """Seconds of an evaluation by the judge: both arms, both verdicts, timed and verified."""
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob
@@ -93,19 +96,22 @@ def ours(rounds: int) -> list[float]:
     from sandbox.solution import parse_solution
 
     problem = load_problem(KERNELS / PROBLEM)
-    path = KERNELS / PROBLEM / "solutions" / "baseline_torch.json"
-    job = BenchJob(
-        problem_path=problem.root,
-        problem_sha256=problem.sha256,
-        solution=parse_solution(path.read_text()),
-        workload_uuids=(problem.workloads[2].uuid,),
-        quick=True,
-    )
+    solution = parse_solution((KERNELS / PROBLEM / "solutions" / f"{name}.json").read_text())
     times = []
     with tempfile.TemporaryDirectory() as work:
+        job = BenchJob(
+            problem_path=problem.root,
+            problem_sha256=problem.sha256,
+            solution=solution,
+            workload_uuids=(problem.workloads[WORKLOAD].uuid,),
+            device=device,
+            candidate_library=None if device == "cpu" else library(solution, device, Path(work)),
+            quick=True,
+        )
         judge = JudgeClient(Path(work))
         judge.bench(job)  # starts the judge and its runners
         for _ in range(rounds):
+            time.sleep(0.5)  # the pool is filled again when nobody waits
             started = time.perf_counter()
             assert judge.bench(job).passed
             times.append(time.perf_counter() - started)
@@ -113,14 +119,31 @@ def ours(rounds: int) -> list[float]:
     return times
 
 
+def library(solution: Any, device: str, work: Path) -> Path:
+    """The solution, built for a GPU."""
+    from sandbox.box import open_sandbox
+    from sandbox.build.compiler import compile_solution
+    from sandbox.gpu import find_gpu
+
+    with open_sandbox(work / "build") as sandbox:
+        report = compile_solution(solution, (find_gpu(device).target,), sandbox, library=True)
+    assert report.targets[0].ok, report.targets[0].diagnostics
+    path = work / "solution.so"
+    path.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    return path
+
+
 def main() -> None:
     """Print medians and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.environ.setdefault("FIB_CACHE_PATH", tempfile.mkdtemp())
-    theirs, mine = official(options.rounds), ours(options.rounds)
+    name = "baseline_torch" if options.device == "cpu" else "vectorized_cuda"
+    mine = ours(max(options.rounds, 5), options.device, name)
+    theirs = official(options.rounds, options.device, name)
     figures = {
         "flashinfer_bench_isolated_s": statistics.median(theirs),
         "assay_s": statistics.median(mine),

@@ -73,6 +73,10 @@ class WorkloadResult(_Model):
     reason: str | None = None
     latency_us: float | None = None
     baseline_us: float | None = None
+    baseline_alone_us: float | None = Field(
+        default=None,
+        description="The baseline without the candidate, on a GPU. If it is lower, it counts.",
+    )
     speedup: float | None = None
     speedup_low: float | None = None
     speedup_high: float | None = None
