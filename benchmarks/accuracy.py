@@ -38,7 +38,7 @@ def write_problem(directory: Path, kind: str, size: int) -> Path:
         "name": name,
         "op_type": kind,
         "axes": {"n": {"type": "var"}},
-        "inputs": {key: spec for key in about["inputs"]},
+        "inputs": dict.fromkeys(about["inputs"], spec),
         "outputs": {"y": spec},
         "reference": f"import torch\ndef run({parameters}):\n"
         f"    return {about['call'].format(out='')}\n",
