@@ -1,8 +1,8 @@
-"""GPU memory that two processes share by descriptor, at addresses that stay.
+"""GPU memory that two processes share by descriptor.
 
-A region reserves addresses once; the memory behind them is replaced for each challenge. Whoever
-receives a descriptor decides what to map, so the owner treats the memory as writable by the other
-side. Source: CUDA driver API, virtual memory management.
+Unlike CUDA's own IPC this needs no common process or IPC namespace. Whoever receives a descriptor
+decides with which rights to map it, so the owner treats the memory as writable by the other side.
+Source: CUDA driver API, virtual memory management.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from typing import Any
 
 
 class Region:
-    """A range of device addresses and, most of the time, memory behind it."""
+    """Device memory that another process maps, or that another process owns.
+
+    Args:
+        size: bytes; rounded up to what the driver hands out.
+        device: the GPU's number in this process.
+    """
 
     def __init__(self, size: int, device: int) -> None:
         from cuda.bindings import driver
@@ -30,24 +35,27 @@ class Region:
         self._handle: Any = None
 
     def create(self) -> int:
-        """Put new memory behind the addresses; return a descriptor of it, owned by the caller."""
+        """Allocate and map memory; return a descriptor of it, owned by the caller."""
         handle = _check(self._driver.cuMemCreate(self.size, self._property, 0))
-        self._replace(handle)
+        self._map(handle)
         kind = self._property.requestedHandleTypes
         return int(_check(self._driver.cuMemExportToShareableHandle(handle, kind, 0)))
 
     def receive(self, descriptor: int) -> None:
-        """Put the memory behind a descriptor there, and close the descriptor."""
+        """Map the memory behind a descriptor, and close the descriptor."""
         kind = self._property.requestedHandleTypes
         try:
             handle = _check(self._driver.cuMemImportFromShareableHandle(descriptor, kind))
         finally:
             os.close(descriptor)
-        self._replace(handle)
+        self._map(handle)
 
     def close(self) -> None:
         """Give memory and addresses back."""
-        self._unmap()
+        if self._handle is not None:
+            _check(self._driver.cuMemUnmap(self.address, self.size))
+            _check(self._driver.cuMemRelease(self._handle))
+            self._handle = None
         _check(self._driver.cuMemAddressFree(self.address, self.size))
 
     def bytes_tensor(self, size: int) -> Any:
@@ -63,8 +71,7 @@ class Region:
         }
         return torch.as_tensor(described, device=f"cuda:{self._property.location.id}")
 
-    def _replace(self, handle: Any) -> None:
-        self._unmap()
+    def _map(self, handle: Any) -> None:
         driver = self._driver
         _check(driver.cuMemMap(self.address, self.size, 0, handle, 0))
         access = driver.CUmemAccessDesc()
@@ -72,12 +79,6 @@ class Region:
         access.flags = driver.CUmemAccess_flags.CU_MEM_ACCESS_FLAGS_PROT_READWRITE
         _check(driver.cuMemSetAccess(self.address, self.size, [access], 1))
         self._handle = handle
-
-    def _unmap(self) -> None:
-        if self._handle is not None:
-            _check(self._driver.cuMemUnmap(self.address, self.size))
-            _check(self._driver.cuMemRelease(self._handle))
-            self._handle = None
 
 
 def _property(driver: Any, device: int) -> Any:

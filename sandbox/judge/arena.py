@@ -3,8 +3,8 @@
 An arena belongs to one runner and is mapped there once, so that no challenge pays for page faults. It
 is filled with fresh inputs and poison while everything in the runner is stopped, and read when
 everything is stopped again, so that nothing is within reach of the candidate before the clock starts
-or after it ended. On a GPU, where kernels may still run, each challenge brings new memory under the
-same addresses, and what came out is copied before the clock stops.
+or after it ended. On a GPU kernels may run on while their process is stopped, so there the inputs are
+copied in after the clock started, and the outputs are copied out before it stops.
 """
 
 from __future__ import annotations
@@ -54,6 +54,12 @@ class Layout:
     outputs: tuple[Field, ...]
     stride: int
     device: torch.device
+
+    @property
+    def input_bytes(self) -> int:
+        """Where the inputs of a slot end; the outputs come after them."""
+        ends = [field.offset + field.size_bytes for field in self.inputs if field is not None]
+        return -(-max(ends, default=0) // ALIGN) * ALIGN
 
 
 def layout(inputs: Sequence[Any], outputs: Sequence[torch.Tensor], device: torch.device) -> Layout:
@@ -115,17 +121,19 @@ class Arena:
         }
 
     @property
-    def descriptor(self) -> int | None:
+    def descriptor(self) -> int:
         """The memory to hand over when it is mapped."""
         raise NotImplementedError
 
-    def fill(self, batch: Batch) -> int | None:
-        """Put fresh inputs and poison in; return the new memory to hand over with them, if any."""
+    def prepare(self, batch: Batch) -> None:
+        """Get ready for a batch, before the clock starts."""
         raise NotImplementedError
 
-    def take(self, batch: Batch) -> None:
-        """Hold on to what is there now."""
-        raise NotImplementedError
+    def reveal(self) -> None:
+        """Let the inputs appear, if they have not yet; the clock runs."""
+
+    def take(self) -> None:
+        """Hold on to the outputs that are there now; the clock runs."""
 
     def close(self) -> None:
         """Give the memory back."""
@@ -133,11 +141,8 @@ class Arena:
 
     def outputs(self, count: int) -> list[torch.Tensor]:
         """Each output of the first `count` calls, `[count, ...]`: views, until the next challenge."""
-        stride = self.layout.stride
         return [
-            _words(self._taken, stride, count, field.offset, field.size_bytes, field.dtype).view(
-                count, *field.shape
-            )
+            self._output(count, field).view(count, *field.shape)
             if field.size_bytes
             else torch.empty((count, *field.shape), dtype=field.dtype, device=self.layout.device)
             for field in self.layout.outputs
@@ -145,8 +150,7 @@ class Arena:
 
     def changed_inputs(self, batch: Batch) -> list[int]:
         """The positions of inputs that no longer hold what was given."""
-        end = max((f.offset + f.size_bytes for f in self.layout.inputs if f), default=0)
-        if self._same(batch, 0, -(-end // ALIGN) * ALIGN):
+        if self._same(batch, 0, self.layout.input_bytes):
             return []
         return [
             position
@@ -155,14 +159,18 @@ class Arena:
         ]
 
     @property
-    def _taken(self) -> torch.Tensor:
+    def _flat(self) -> torch.Tensor:
         raise NotImplementedError
+
+    def _output(self, count: int, field: Field) -> torch.Tensor:
+        stride = self.layout.stride
+        return _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype)
 
     def _same(self, batch: Batch, offset: int, size: int) -> bool:
         dtype = torch.int64 if size % 8 == 0 else torch.uint8
         now, given = (
             _words(flat, self.layout.stride, len(batch), offset, size, dtype)
-            for flat in (self._taken, batch.flat)
+            for flat in (self._flat, batch.flat)
         )
         return torch.equal(now, given)
 
@@ -176,58 +184,76 @@ class HostArena(Arena):
         self._file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self._file, size)
         fcntl.fcntl(self._file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
-        self._map = mmap.mmap(self._file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        self._flat = torch.frombuffer(self._map, dtype=torch.uint8, count=size)
+        shared = mmap.mmap(self._file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        self._memory = torch.frombuffer(shared, dtype=torch.uint8, count=size)
 
     @property
-    def descriptor(self) -> int | None:
+    def descriptor(self) -> int:
         return self._file
 
-    def fill(self, batch: Batch) -> int | None:
-        self._flat[: len(batch.flat)] = batch.flat
-        return None
-
-    def take(self, batch: Batch) -> None:
-        """Nothing to do: everything that could change it is stopped until the next challenge."""
+    def prepare(self, batch: Batch) -> None:
+        self._memory[: len(batch.flat)] = batch.flat
 
     def close(self) -> None:
         os.close(self._file)
 
     @property
-    def _taken(self) -> torch.Tensor:
-        return self._flat
+    def _flat(self) -> torch.Tensor:
+        return self._memory
 
 
 class DeviceArena(Arena):
-    """GPU memory that is new in each challenge."""
+    """GPU memory, mapped by both sides."""
 
     def __init__(self, where: Layout, capacity: int) -> None:
         super().__init__(where, capacity)
         self._region = Region(where.stride * capacity, where.device.index or 0)
-        self._copy = torch.empty(where.stride * capacity, dtype=torch.uint8, device=where.device)
+        self._file = self._region.create()
+        self._memory = self._region.bytes_tensor(where.stride * capacity)
+        self._given = self._memory
+        self._taken: dict[Field, torch.Tensor] = {}
 
     @property
-    def descriptor(self) -> int | None:
-        return None
+    def descriptor(self) -> int:
+        return self._file
 
-    def fill(self, batch: Batch) -> int | None:
-        descriptor = self._region.create()
-        self._region.bytes_tensor(len(batch.flat)).copy_(batch.flat)
+    def prepare(self, batch: Batch) -> None:
+        count = len(batch)
+        self._rows(self._memory, count).fill_(-1)  # poison in every byte
+        self._given = self._rows(batch.flat, count)[:, : self.layout.input_bytes // 8]
+        self._taken = {
+            field: torch.empty(shape, dtype=field.dtype, device=self.layout.device)
+            for field in self.layout.outputs
+            if (shape := super()._output(count, field).shape)
+        }
         torch.cuda.synchronize(self.layout.device)
-        return descriptor
 
-    def take(self, batch: Batch) -> None:
-        """Copy it out; work that the runner still has on the GPU comes too late for it."""
-        size = len(batch.flat)
-        self._copy[:size].copy_(self._region.bytes_tensor(size))
+    def reveal(self) -> None:
+        count, words = self._given.shape
+        self._rows(self._memory, count)[:, :words].copy_(self._given)
+        torch.cuda.synchronize(self.layout.device)
+
+    def take(self) -> None:
+        """Work that the runner still has on the GPU comes too late for this copy."""
+        for field, taken in self._taken.items():
+            taken.copy_(super()._output(len(taken), field))
         torch.cuda.synchronize(self.layout.device)
 
     def close(self) -> None:
+        os.close(self._file)
         self._region.close()
 
     @property
-    def _taken(self) -> torch.Tensor:
-        return self._copy
+    def _flat(self) -> torch.Tensor:
+        return self._memory
+
+    def _output(self, count: int, field: Field) -> torch.Tensor:
+        return self._taken[field]
+
+    def _rows(self, flat: torch.Tensor, count: int) -> torch.Tensor:
+        """The slots as rows of 8-byte words."""
+        stride = self.layout.stride
+        return flat[: stride * count].view(torch.int64).view(count, stride // 8)
 
 
 def make_arena(where: Layout, capacity: int) -> Arena:

@@ -142,18 +142,16 @@ class Arm:
         Raises:
             CandidateFailure: it raised, crashed, hung, or broke the protocol.
         """
-        memory = self.arena.fill(batch)
+        arena, namespace = self.arena, self._child.namespace
         request = {"op": op, "count": len(batch), "values": batch.scalars()}
-        try:
-            started = time.perf_counter()
-            self._child.namespace.resume()
-            answer = self._ask(request, memory, timeout_s)
-            self._child.namespace.pause()
-            self.arena.take(batch)
-            wall_s = time.perf_counter() - started
-        finally:
-            if memory is not None:
-                os.close(memory)
+        arena.prepare(batch)
+        started = time.perf_counter()
+        arena.reveal()
+        namespace.resume()
+        answer = self._ask(request, None, timeout_s)
+        arena.take()
+        namespace.pause()
+        wall_s = time.perf_counter() - started
         reported = answer.get("device_us")
         return Reply(wall_s, float(reported) if isinstance(reported, (int, float)) else None)
 

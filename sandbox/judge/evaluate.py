@@ -36,7 +36,7 @@ Progress = Callable[[float, str], None]
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
-    ("cpu", "quick"): Effort(rounds=8, batch_s=0.01, most_calls=64, most_bytes=16 << 20),
+    ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(rounds=6, batch_s=0.01, most_calls=128, most_bytes=512 << 20),
     ("cuda", "full"): Effort(rounds=12, batch_s=0.04, most_calls=512, most_bytes=2 << 30),

@@ -1,13 +1,11 @@
-"""The arena on a GPU: new memory under the same addresses in each challenge, and CUDA graphs.
+"""The arena on a GPU, and CUDA graphs of the calls.
 
-A graph holds addresses, not memory, so a graph that was recorded on one challenge's memory runs on
-the next one's. What it launches is what gets timed; what the solution did on the host while it was
-recorded is not repeated.
+A graph that was recorded on one challenge's values is replayed on the next one's. What it launches is
+what gets timed; what the solution did on the host while it was recorded is not repeated.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -28,9 +26,8 @@ class DeviceArena(Arena):
         self._end = torch.cuda.Event(enable_timing=True)
 
     def serve(
-        self, request: dict[str, Any], descriptor: int, run: Callable[..., Any], in_place: bool
+        self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
     ) -> dict[str, Any]:
-        self._region.receive(descriptor)
         calls, op = self.calls(request), request["op"]
         self._begin.record()
         if op == "replay":

@@ -6,9 +6,8 @@ Protocol, on descriptor 3, one JSON object a packet:
        "files"}
                               + one descriptor: the files' contents, one after the other
     → {"op": "map", "nonce", "device", "capacity", "stride", "inputs", "outputs"}
-                              + on a CPU, one descriptor: the arena's memory
+                              + one descriptor: the arena's memory
     → {"op": "run", "nonce", "count", "values"}     the solution, on the first `count` slots
-                              + on a GPU, one descriptor: new memory for the arena
     → "capture": the same, and the calls are recorded as a CUDA graph; "replay": launch that graph
     → "idle": everything but the solution: the protocol's cost
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
@@ -57,7 +56,7 @@ def main() -> None:
             elif request["op"] == "map":
                 arena = _arena(torch, request, descriptor)
             elif arena is not None:
-                answer |= arena.serve(request, descriptor, run, style)
+                answer |= arena.serve(request, run, style)
             answer["ok"] = True
         except Mismatch as error:
             answer["error"] = {"kind": error.kind, "message": str(error)[:1000]}
@@ -91,7 +90,7 @@ def _arena(torch: Any, request: dict[str, Any], descriptor: int) -> Arena:
     if request["device"] == "cuda":
         from sandbox.runner.device import DeviceArena
 
-        return DeviceArena(torch, request)
+        return DeviceArena(torch, request, descriptor)
     size = max(request["capacity"] * request["stride"], 1)
     with os.fdopen(descriptor, "r+b", buffering=0) as file:
         shared = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
@@ -118,7 +117,7 @@ class Arena:
         ]
 
     def serve(
-        self, request: dict[str, Any], descriptor: int, run: Callable[..., Any], in_place: bool
+        self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
     ) -> dict[str, Any]:
         """Do what a challenge asks for; return what the answer says beyond that it is done."""
         calls = self.calls(request)
