@@ -12,12 +12,14 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from sandbox.process import Namespace
 from sandbox.vmm import Region
 
 ALIGN = 64
@@ -26,6 +28,9 @@ POISON = 0xFF
 """NaN in every float format, -1 in every integer one."""
 
 _F_ADD_SEALS, _SEAL, _SHRINK, _GROW = 1033, 1, 2, 4
+
+
+Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -129,11 +134,14 @@ class Arena:
         """Get ready for a batch, before the clock starts."""
         raise NotImplementedError
 
-    def reveal(self) -> None:
-        """Let the inputs appear, if they have not yet; the clock runs."""
+    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+        """Let the runner work: from when the inputs are within its reach until nothing that it
+        still does can change the outputs. It is stopped before and after.
 
-    def take(self) -> None:
-        """Hold on to the outputs that are there now; the clock runs."""
+        Returns:
+            The answer, and the seconds between those two moments.
+        """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Give the memory back."""
@@ -194,6 +202,13 @@ class HostArena(Arena):
     def prepare(self, batch: Batch) -> None:
         self._memory[: len(batch.flat)] = batch.flat
 
+    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+        started = time.perf_counter()
+        runner.resume()
+        answer = ask()
+        runner.pause()
+        return answer, time.perf_counter() - started
+
     def close(self) -> None:
         os.close(self._file)
 
@@ -209,7 +224,7 @@ class DeviceArena(Arena):
         super().__init__(where, capacity)
         self._region = Region(where.stride * capacity, where.device.index or 0)
         self._file = self._region.create()
-        self._memory = self._region.bytes_tensor(where.stride * capacity)
+        self._memory: torch.Tensor = self._region.bytes_tensor(where.stride * capacity)
         self._given = self._memory
         self._taken: dict[Field, torch.Tensor] = {}
 
@@ -228,12 +243,22 @@ class DeviceArena(Arena):
         }
         torch.cuda.synchronize(self.layout.device)
 
-    def reveal(self) -> None:
+    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+        runner.resume()
+        started = time.perf_counter()
+        self._reveal()
+        answer = ask()
+        self._take()
+        wall_s = time.perf_counter() - started
+        runner.pause()
+        return answer, wall_s
+
+    def _reveal(self) -> None:
         count, words = self._given.shape
         self._rows(self._memory, count)[:, :words].copy_(self._given)
         torch.cuda.synchronize(self.layout.device)
 
-    def take(self) -> None:
+    def _take(self) -> None:
         """Work that the runner still has on the GPU comes too late for this copy."""
         for field, taken in self._taken.items():
             taken.copy_(super()._output(len(taken), field))
@@ -252,8 +277,7 @@ class DeviceArena(Arena):
 
     def _rows(self, flat: torch.Tensor, count: int) -> torch.Tensor:
         """The slots as rows of 8-byte words."""
-        stride = self.layout.stride
-        return flat[: stride * count].view(torch.int64).view(count, stride // 8)
+        return _words(flat, self.layout.stride, count, 0, self.layout.stride, torch.int64)
 
 
 def make_arena(where: Layout, capacity: int) -> Arena:

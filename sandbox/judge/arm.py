@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import socket
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,8 +38,8 @@ class Reply:
     """A challenge's time.
 
     Attributes:
-        wall_s: seconds from when anything in the runner could run until nothing in it could (and,
-            on a GPU, until its outputs were copied): measured outside, needs no trust.
+        wall_s: seconds from when the inputs were within reach until the outputs could not change:
+            measured outside, needs no trust.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
     """
 
@@ -145,13 +144,7 @@ class Arm:
         arena, namespace = self.arena, self._child.namespace
         request = {"op": op, "count": len(batch), "values": batch.scalars()}
         arena.prepare(batch)
-        started = time.perf_counter()
-        arena.reveal()
-        namespace.resume()
-        answer = self._ask(request, None, timeout_s)
-        arena.take()
-        namespace.pause()
-        wall_s = time.perf_counter() - started
+        answer, wall_s = arena.timed(namespace, lambda: self._ask(request, None, timeout_s))
         reported = answer.get("device_us")
         return Reply(wall_s, float(reported) if isinstance(reported, (int, float)) else None)
 

@@ -16,10 +16,10 @@ from sandbox.vmm import Region
 class DeviceArena(Arena):
     """GPU memory of the judge's, mapped here."""
 
-    def __init__(self, torch: Any, request: dict[str, Any]) -> None:
+    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
         size = request["capacity"] * request["stride"]
         self._region = Region(size, 0)
-        os.close(self._region.create())  # a tensor can only be made of addresses with memory
+        self._region.receive(descriptor)
         super().__init__(torch, self._region.bytes_tensor(size), request)
         self._graph: Any = None
         self._begin = torch.cuda.Event(enable_timing=True)
