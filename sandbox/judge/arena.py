@@ -171,6 +171,10 @@ class Arena:
         raise NotImplementedError
 
     def _output(self, count: int, field: Field) -> torch.Tensor:
+        return self._shared(count, field)
+
+    def _shared(self, count: int, field: Field) -> torch.Tensor:
+        """A tensor of the first `count` slots where the runner has it: `[count, elements]`."""
         stride = self.layout.stride
         return _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype)
 
@@ -237,9 +241,10 @@ class DeviceArena(Arena):
         self._rows(self._memory, count).fill_(-1)  # poison in every byte
         self._given = self._rows(batch.flat, count)[:, : self.layout.input_bytes // 8]
         self._taken = {
-            field: torch.empty(shape, dtype=field.dtype, device=self.layout.device)
+            field: torch.empty_like(
+                self._shared(count, field), memory_format=torch.contiguous_format
+            )
             for field in self.layout.outputs
-            if (shape := super()._output(count, field).shape)
         }
         torch.cuda.synchronize(self.layout.device)
 
@@ -261,7 +266,7 @@ class DeviceArena(Arena):
     def _take(self) -> None:
         """Work that the runner still has on the GPU comes too late for this copy."""
         for field, taken in self._taken.items():
-            taken.copy_(super()._output(len(taken), field))
+            taken.copy_(self._shared(len(taken), field))
         torch.cuda.synchronize(self.layout.device)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy
+import torch
 
 from sandbox.errors import CandidateFailure
 from sandbox.judge.arena import Batch, Layout
@@ -157,7 +158,10 @@ class _Duel:
 
         A graph is faster than the calls that it recorded, so there the second guess is the better.
         """
-        most = max(1, min(effort.most_calls, effort.most_bytes // self._where.stride))
+        most_bytes = effort.most_bytes
+        if self._where.device.type == "cuda":  # both arms and this process hold a batch
+            most_bytes = min(most_bytes, torch.cuda.mem_get_info(self._where.device)[1] // 16)
+        most = max(1, min(effort.most_calls, most_bytes // self._where.stride))
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
         calls = self._enough(self.batch(calls), "run", effort.batch_s, most)

@@ -40,6 +40,11 @@ class DeviceArena(Arena):
             self._record(run, calls, in_place)
         return {"device_us": self._begin.elapsed_time(self._end) * 1e3}
 
+    def close(self) -> None:
+        self._graph = None
+        self.torch.cuda.synchronize()
+        self._region.close()
+
     def _record(self, run: Callable[..., Any], calls: Any, in_place: bool) -> None:
         torch = self.torch
         self._graph = None
