@@ -39,10 +39,12 @@ EFFORT = {
     ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(rounds=6, batch_s=0.01, most_calls=128, most_bytes=512 << 20),
-    ("cuda", "full"): Effort(rounds=12, batch_s=0.04, most_calls=512, most_bytes=2 << 30),
+    ("cuda", "full"): Effort(rounds=12, batch_s=0.04, most_calls=512, most_bytes=8 << 30),
 }
 HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
 """Slowdowns that say that something is wrong; a power cap is part of normal work."""
+TOLERATED = 0.05
+"""How much slower the baseline may seem beside the candidate than alone before that is corrected."""
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",
@@ -150,7 +152,8 @@ class _Run:
         return _accepted(workload, verdict, measured, checked)
 
     def check_baseline(self, results: list[WorkloadResult]) -> list[WorkloadResult]:
-        """On a GPU, measure the baseline once more when the candidate is gone, and take the faster.
+        """On a GPU, measure the baseline once more when the candidate is gone; if it is faster then,
+        that counts.
 
         On a CPU the candidate is stopped while the baseline runs. Kernels cannot be stopped: one that
         the candidate left running would slow the baseline down and raise the speedup.
@@ -192,7 +195,8 @@ class _Run:
             )
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
-        factor = min(1.0, alone_us / result.baseline_us)
+        disturbed = result.baseline_us > (1 + TOLERATED) * alone_us
+        factor = alone_us / result.baseline_us if disturbed else 1.0
         assert result.speedup and result.speedup_low and result.speedup_high
         return result.model_copy(
             update={

@@ -33,7 +33,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 2000
 
 PROBE_CALLS = 4
-ALONE_ROUNDS = 5
+ALONE_ROUNDS = 6
 
 
 class Wrong(Exception):
@@ -116,12 +116,10 @@ def measure_alone(
     duel.map_all(calls)
     if op == "replay":
         baseline.run(duel.batch(calls), timeout_s, "capture")
-    taken = []
+    walls = []
     for _ in range(ALONE_ROUNDS):
-        batch = duel.batch(calls)
-        cost = baseline.run(batch, timeout_s, "idle").wall_s
-        taken.append((baseline.run(batch, timeout_s, op).wall_s - cost) / calls)
-    return statistics.median(taken) * 1e6
+        walls.append(baseline.run(duel.batch(calls), timeout_s, op).wall_s)
+    return (statistics.median(walls) - like.overhead_us / 1e6) / calls * 1e6
 
 
 class _Duel:

@@ -65,13 +65,13 @@ def run(x, w, y):
 
 
 def test_the_baseline_against_itself_is_about_one(judge: JudgeClient, rmsnorm: Problem) -> None:
-    result = run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch"), (0, 5))
+    result = run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch"), (3, 5))
     assert result.passed, result.workloads
     assert result.environment.gpu is not None
     assert [w.timing for w in result.workloads] == ["graph", "graph"]
     for workload in result.workloads:
         assert workload.speedup is not None
-        assert 0.9 < workload.speedup < 1.1
+        assert 0.85 < workload.speedup < 1.15
 
 
 def test_cuda_and_triton_solutions_run(
