@@ -162,43 +162,45 @@ class _Duel:
         most = max(1, min(effort.most_calls, most_bytes // self._where.stride))
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
-        calls = self._enough(self.batch(calls), "run", effort.batch_s, most)
+        batch = self.batch(calls)
+        calls = self._enough(self._fastest(batch, "run"), batch, effort.batch_s, most)
         self.map_all(calls)
         if self._where.device.type != "cuda":
             return "run", calls
         for _ in range(2):
             batch = self.batch(calls)
-            if not self._capture(batch):
+            fastest = self._capture(batch)
+            if fastest is None:
                 return "run", calls
-            more = self._enough(batch, "replay", effort.batch_s, most)
+            more = self._enough(fastest, batch, effort.batch_s, most)
             if more < 1.5 * calls:
                 return "replay", calls
             calls = more
             self.map_all(calls)
-        return ("replay" if self._capture(self.batch(calls)) else "run"), calls
+        return ("run" if self._capture(self.batch(calls)) is None else "replay"), calls
 
-    def _enough(self, batch: Batch, op: str, batch_s: float, most: int) -> int:
-        def fastest(arms: tuple[Arm, ...], op: str) -> float:
-            # Twice: the first time, code and memory are cold.
-            return min(self.challenge(arm, batch, op).wall_s for arm in arms * 2)
+    def _fastest(self, batch: Batch, op: str) -> float:
+        """Seconds of the faster arm; the first time, code and memory are cold."""
+        return min(self.challenge(arm, batch, op).wall_s for arm in self.arms * 2)
 
+    def _enough(self, fastest: float, batch: Batch, batch_s: float, most: int) -> int:
+        """How many calls take long enough, if this batch took that long."""
         cost = min(self.arms[-1].run(batch, self._timeout_s, "idle").wall_s for _ in range(2))
-        single = max(fastest(self.arms, op) - cost, 0.05 * cost) / len(batch)
+        single = max(fastest - cost, 0.05 * cost) / len(batch)
         return max(1, min(most, math.ceil(batch_s / single)))
 
-    def _capture(self, batch: Batch) -> bool:
-        """Whether all arms' calls can be recorded as a graph that gives the right outputs again.
+    def _capture(self, batch: Batch) -> float | None:
+        """Record all arms' calls as graphs; seconds of the faster one, or None if that cannot be.
 
-        A solution that waits for the GPU or decides on the host cannot; it is then timed eagerly,
-        which is no fault.
+        A solution that waits for the GPU or decides on the host cannot be recorded; it is then timed
+        eagerly, which is no fault.
         """
         try:
             for arm in self.arms:
                 self.challenge(arm, batch, "capture")
-                self.challenge(arm, batch, "replay")
+            return min(self.challenge(arm, batch, "replay").wall_s for arm in self.arms)
         except (CandidateFailure, Wrong):
-            return False
-        return True
+            return None
 
 
 def _summary(
