@@ -227,17 +227,9 @@ def open_sandbox(work: Path) -> Sandbox:
         )
     work.mkdir(parents=True, exist_ok=True, mode=0o700)
     sandbox = Sandbox(work, program)
-    from sandbox.selftest import self_test
+    from sandbox.selftest import require, self_test
 
-    result = self_test(sandbox)
-    failed = [check for check in result.checks if not check.ok]
-    if failed:
-        raise SandboxFailure(
-            "sandbox_unavailable",
-            "The sandbox's self-test failed: "
-            + "; ".join(f"{check.name} ({check.detail})" for check in failed),
-            "Nothing runs without isolation. See `assay doctor`.",
-        )
+    require(self_test(sandbox))
     return sandbox
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import SandboxFailure
-from sandbox.runtime import python
+from sandbox.runtime import LIBRARY, python
 
 if TYPE_CHECKING:
     from sandbox.box import Sandbox
+    from sandbox.warm import Zygote
 
 
 @dataclass(frozen=True)
@@ -35,96 +39,113 @@ class SelfTest:
         return all(check.ok for check in self.checks)
 
 
-PROBE = r"""
-import ctypes, json, os, socket
-libc = ctypes.CDLL(None, use_errno=True)
-def attempt(action):
-    try:
-        action()
-        return True
-    except OSError:
-        return False
-def status(name):
-    with open("/proc/self/status") as file:
-        return next(line.split()[1] for line in file if line.startswith(name + ":"))
-def reach(family, address):
-    with socket.socket(family, socket.SOCK_STREAM) as s:
-        s.settimeout(1)
-        s.connect(address)
-print(json.dumps({
-    "uid": os.getuid(),
-    "pids": sorted(int(p) for p in os.listdir("/proc") if p.isdigit()),
-    "descriptors": sorted(int(d) for d in os.listdir("/proc/self/fd")),
-    "environment": sorted(os.environ),
-    "capabilities": status("CapEff"),
-    "bounding": status("CapBnd"),
-    "no_new_privs": status("NoNewPrivs"),
-    "seccomp": status("Seccomp"),
-    "shadow": attempt(lambda: open("/etc/shadow").close()),
-    "hidden": [p for p in HIDDEN if os.path.exists(p)],
-    "usr_writable": attempt(lambda: open("/usr/.probe", "w").close()),
-    "root_writable": attempt(lambda: open("/.probe", "w").close()),
-    "inputs_writable": attempt(lambda: open("/sandbox/in/.probe", "w").close()),
-    "outputs_writable": attempt(lambda: open("/sandbox/out/probe", "w").close()),
-    "inet": attempt(lambda: reach(socket.AF_INET, ("127.0.0.1", 9))),
-    "inet_socket": attempt(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()),
-    "interfaces": [name for _, name in socket.if_nameindex()] if hasattr(socket, "if_nameindex")
-        and attempt(socket.if_nameindex) else [],
-    "new_user_namespace": libc.unshare(0x10000000) == 0,
-    "ptrace": libc.ptrace(16, 1, 0, 0) == 0,
-    "set_uid": attempt(lambda: os.setuid(0)),
-}))
-"""
-
-
 def self_test(sandbox: Sandbox) -> SelfTest:
-    """Run the probe inside and judge what it reports."""
+    """Run the probe in a sandboxed command and judge what it reports."""
     from sandbox.box import Command, Limits
 
-    hidden = [os.path.expanduser("~/.ssh"), str(sandbox.work.resolve()), "/etc/shadow"]  # noqa: PTH111
+    code = (
+        f"import json, sys; sys.path.insert(0, {LIBRARY!r})\n"
+        f"from sandbox.probe import look; print(json.dumps(look({_hidden(sandbox.work)!r})))"
+    )
     done = sandbox.run(
         Command(
-            argv=(python(), "-I", "-B", "-c", f"HIDDEN = {hidden!r}\n{PROBE}"),
+            argv=(python(), "-I", "-B", "-c", code),
             limits=Limits(wall_s=30.0, cpu_s=20),
         )
     )
+    seen = _parse(done.stdout, done.stderr)
+    checks = [
+        *_judge(seen, (), ()),
+        Check("inputs are read-only", "/sandbox/in" not in seen["writable"], ""),
+        Check("outputs can be written", seen["output"] and "probe" in done.outputs, ""),
+    ]
+    return SelfTest(sandbox.level, tuple(checks))
+
+
+def self_test_child(zygote: Zygote) -> SelfTest:
+    """The same in a child of the fork server, which is confined on another way."""
+    from sandbox.box import Limits
+    from sandbox.warm import ENVIRONMENT, Program
+
+    ours, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours:
+        with inner:
+            child = zygote.fork(Program("sandbox.probe", "main"), Limits(cpu_s=20), inner)
+        ours.settimeout(30.0)
+        try:
+            ours.send(json.dumps(_hidden(zygote.work)).encode())
+            answer = ours.recv(1 << 16)
+        except OSError:
+            answer = b""
+        finally:
+            child.kill()
+            words = child.output()
+            child.release()
+    seen = _parse(answer, words)
+    return SelfTest(zygote.level, tuple(_judge(seen, (3,), (*ENVIRONMENT, "LD_LIBRARY_PATH"))))
+
+
+def require(result: SelfTest) -> None:
+    """Go on only if nothing was possible that must not be.
+
+    Raises:
+        SandboxFailure: `sandbox_unavailable`, naming what failed.
+    """
+    failed = [check for check in result.checks if not check.ok]
+    if failed:
+        raise SandboxFailure(
+            "sandbox_unavailable",
+            "The sandbox's self-test failed: "
+            + "; ".join(f"{check.name} ({check.detail})" for check in failed),
+            "Nothing runs without isolation. See `assay doctor`.",
+        )
+
+
+def _hidden(work: Path) -> list[str]:
+    return [str(Path("~/.ssh").expanduser()), str(work.resolve()), "/etc/shadow"]
+
+
+def _parse(answer: bytes, words: bytes) -> dict[str, Any]:
     try:
-        seen = json.loads(done.stdout)
+        seen: dict[str, Any] = json.loads(answer)
     except ValueError:
         raise SandboxFailure(
             "sandbox_unavailable",
             "The sandbox's self-test did not run: "
-            + done.stderr.decode("utf-8", "replace")[-500:].strip(),
+            + words.decode("utf-8", "replace")[-500:].strip(),
             "Run `assay doctor`.",
         ) from None
-    return SelfTest(sandbox.level, tuple(_judge(seen, done.outputs)))
+    return seen
 
 
-def _judge(seen: dict[str, Any], outputs: dict[str, bytes]) -> list[Check]:
+def _judge(
+    seen: dict[str, Any], descriptors: Sequence[int], environment: Sequence[str]
+) -> list[Check]:
+    """Judge a report, of a process that was given further descriptors and variables."""
     outside = os.geteuid()
+    given = {"HOME", "LANG", "LOGNAME", "PATH", "PWD", "TMPDIR", "USER", "LC_CTYPE", *environment}
+    first_free = 3 + len(descriptors)  # it lists a directory with that one
+    locked = [path for path in seen["writable"] if path != "/sandbox/in"]
     expectations = (
         ("own uid", seen["uid"] != outside or outside != 0, f"uid {seen['uid']}"),
         ("not root", seen["uid"] != 0, f"uid {seen['uid']}"),
         ("own processes only", len(seen["pids"]) <= 3, f"pids {seen['pids'][:5]}"),
-        ("no descriptors", seen["descriptors"] in ([0, 1, 2, 3],), f"{seen['descriptors']}"),
+        (
+            "no descriptors",
+            set(seen["descriptors"]) == set(range(first_free + 1)),
+            f"{seen['descriptors']}",
+        ),
         ("no capabilities", int(seen["capabilities"], 16) == 0, seen["capabilities"]),
         ("no new privileges", seen["no_new_privs"] == "1", seen["no_new_privs"]),
         ("system-call filter", seen["seccomp"] == "2", f"mode {seen['seccomp']}"),
         ("no /etc/shadow", not seen["shadow"], "readable" if seen["shadow"] else "absent"),
         ("state is invisible", not seen["hidden"], f"{seen['hidden']}"),
-        ("/usr is read-only", not seen["usr_writable"], ""),
-        ("/ is read-only", not seen["root_writable"], ""),
-        ("inputs are read-only", not seen["inputs_writable"], ""),
-        ("outputs can be written", seen["outputs_writable"] and "probe" in outputs, ""),
-        ("no network", not seen["inet"] and not seen["inet_socket"], f"{seen['interfaces']}"),
+        ("the file system is read-only", not locked, f"{locked}"),
+        ("no network", not seen["inet"] and not seen["inet_socket"], ""),
         ("no namespaces", not seen["new_user_namespace"], ""),
+        ("no mounts", not seen["mount"], ""),
         ("no ptrace", not seen["ptrace"], ""),
         ("no way back to root", not seen["set_uid"], ""),
-        (
-            "clean environment",
-            set(seen["environment"])
-            <= {"HOME", "LANG", "LOGNAME", "PATH", "PWD", "TMPDIR", "USER", "LC_CTYPE"},
-            f"{seen['environment']}",
-        ),
+        ("clean environment", set(seen["environment"]) <= given, f"{seen['environment']}"),
     )
     return [Check(name, bool(ok), detail) for name, ok, detail in expectations]

@@ -89,12 +89,18 @@ class Child:
 class Zygote:
     """A fork server in a sandbox of its own, started with the first child and again if it dies.
 
-    With a GPU, its children see that one and no other.
+    Args:
+        sandbox: which level of isolation it and its children have.
+        gpu: the one that children see; they see no other.
+        imports: modules that children find imported.
     """
 
-    def __init__(self, sandbox: Sandbox, gpu: Gpu | None = None) -> None:
+    def __init__(
+        self, sandbox: Sandbox, gpu: Gpu | None = None, imports: tuple[str, ...] = IMPORTS
+    ) -> None:
         self._sandbox = sandbox
         self._gpu = gpu
+        self._imports = imports
         self._popen: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._slot: Slot | None = None
@@ -103,6 +109,10 @@ class Zygote:
     @property
     def gpu(self) -> Gpu | None:
         return self._gpu
+
+    @property
+    def work(self) -> Path:
+        return self._sandbox.work
 
     @property
     def level(self) -> str:
@@ -121,7 +131,11 @@ class Zygote:
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
             drivers = driver_mounts() if self._gpu else ()
-            settings = {"library": LIBRARY, "control": inner.fileno(), "imports": list(IMPORTS)}
+            settings = {
+                "library": LIBRARY,
+                "control": inner.fileno(),
+                "imports": list(self._imports),
+            }
             argv = bwrap.zygote_command_line(
                 program=self._sandbox.program,
                 mounts=(*runtime_mounts(), *drivers),
@@ -231,6 +245,13 @@ class Zygote:
             raise self._died()
         self._control.settimeout(REPLY_S)
         self._ready = True
+        from sandbox.selftest import require, self_test_child
+
+        try:
+            require(self_test_child(self))
+        except BaseException:
+            self.close()
+            raise
 
     def _died(self) -> SandboxFailure:
         words = self._words.value().decode("utf-8", "replace")[-500:].strip()

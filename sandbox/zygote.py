@@ -22,15 +22,18 @@ import gc
 import importlib
 import json
 import os
+import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
     0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x20000000, 0x40000000,
 )  # fmt: skip
 _NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
-_PR_SET_DUMPABLE = 4
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 FAILED = 121
 CHANNEL = 3
@@ -56,17 +59,11 @@ def main(arguments: list[str]) -> None:
         if not packet:
             return
         request = json.loads(packet)
-        child = _fork(own_namespace)
-        if child == 0:
-            try:
-                control.close()
-                _become(request, *descriptors)
-            except BaseException as error:
-                os.write(2, f"sandbox: {type(error).__name__}: {error}\n".encode())
-                os._exit(FAILED)
+        pidfd = _fork(own_namespace, partial(_child, control, request, descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
-        _hand_over(control, child)
+        socket.send_fds(control, [json.dumps({"child": True}).encode()], [pidfd])
+        os.close(pidfd)
         _reap()
 
 
@@ -77,14 +74,53 @@ def _check_that_forking_is_sound() -> None:
         raise OSError(f"{threads} threads or a CUDA context: forking would not be sound")
 
 
-def _fork(own_namespace: int) -> int:
-    """Fork a child that is the first process of a new process namespace.
+def _fork(own_namespace: int, program: Callable[[], None]) -> int:
+    """Run a program in a child that is the first process of a new process namespace.
 
-    `unshare` sets where children go, once; going back to the own namespace first allows it again.
+    Returns:
+        A pidfd of the child.
     """
-    _check(_libc.setns(own_namespace, _NEWPID), "setns")
+    # `unshare` says where children go, once; going back to the own namespace allows it again.
+    if _libc.setns(own_namespace, _NEWPID) < 0:
+        return _fork_twice(program)
     _check(_libc.unshare(_NEWPID), "unshare(PID)")
-    return os.fork()
+    child = os.fork()
+    if child == 0:
+        program()
+    return os.pidfd_open(child)
+
+
+def _fork_twice(program: Callable[[], None]) -> int:
+    """The same where the own namespace belongs to an outer user namespace, which forbids to go back:
+    a process in between makes the new one, and stays as its parent."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        ours.close()
+        _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
+        _check(_libc.unshare(_NEWPID), "unshare(PID)")
+        child = os.fork()
+        if child == 0:
+            theirs.close()
+            program()
+        socket.send_fds(theirs, [b"child"], [os.pidfd_open(child)])
+        theirs.close()
+        os.closerange(3, 4096)
+        os.waitpid(child, 0)
+        os._exit(0)
+    theirs.close()
+    with ours:
+        _, descriptors, _, _ = socket.recv_fds(ours, 16, 1)
+    return descriptors[0]
+
+
+def _child(control: socket.socket, request: dict[str, Any], descriptors: list[int]) -> None:
+    """What a child does; it never returns."""
+    try:
+        control.close()
+        _become(request, *descriptors)
+    except BaseException as error:
+        os.write(2, f"sandbox: {type(error).__name__}: {error}\n".encode())
+    os._exit(FAILED)
 
 
 def _become(request: dict[str, Any], channel: int, output: int) -> None:
@@ -128,16 +164,6 @@ def _mount(
     words = [None if word is None else word.encode() for word in (source, target, kind, data)]
     result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
     _check(result, f"mount {target}")
-
-
-def _hand_over(control: socket.socket, child: int) -> None:
-    try:
-        pidfd = os.pidfd_open(child)
-    except OSError:
-        control.send(json.dumps({"child": False}).encode())
-        return
-    socket.send_fds(control, [json.dumps({"child": True}).encode()], [pidfd])
-    os.close(pidfd)
 
 
 def _reap() -> None:

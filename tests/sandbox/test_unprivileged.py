@@ -17,7 +17,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from sandbox.box import Command, Limits, open_sandbox
-from sandbox.selftest import self_test
+from sandbox.selftest import self_test, self_test_child
+from sandbox.warm import Zygote
 box = open_sandbox(Path(sys.argv[2]))
 result = self_test(box)
 print(result.ok, [c for c in result.checks if not c.ok])
@@ -30,6 +31,10 @@ with box.start(Command(argv=("/bin/sleep", "30"))) as process:
         for pid in process.namespace.inside()
     }
     print(states)
+zygote = Zygote(box, imports=())
+result = self_test_child(zygote)
+print(result.ok, [c for c in result.checks if not c.ok])
+zygote.close()
 """
 
 
@@ -63,3 +68,4 @@ def test_as_another_user(tmp_path: Path) -> None:
     assert lines[0] == "True []"
     assert lines[1].startswith("True b'65534")
     assert lines[2] == "{'T'}"
+    assert lines[3] == "True []"
