@@ -10,13 +10,12 @@ import typer
 
 from sandbox.dataset import problem_from_dataset
 from sandbox.problem import Problem, load_problem
-from server.journal import Journal
-from server.ledger.writer import Ledger
-from server.problems import DEFAULT_TARGET_SPEEDUP, Problems
+from server.operator import add_problem
+from server.problems import DEFAULT_TARGET_SPEEDUP
 from server.scratch import problem_source
 from server.settings import load_settings
 from server.setup import shipped_problems
-from server.state import ORIGIN, State
+from server.state import State
 from tools.cli.output import JsonOption, StateOption, out, print_json, reports_errors, table
 
 problem = typer.Typer(help="Pinned problems.", no_args_is_help=True)
@@ -84,7 +83,8 @@ def problem_add(
     json_output: JsonOption = False,
 ) -> None:
     """Pin a problem: its files are copied and hashed, and never change again."""
-    opened = State(load_settings(state).state)
+    settings = load_settings(state)
+    opened = State(settings.state)
     opened.require()
     with tempfile.TemporaryDirectory(prefix="assay-problem-") as scratch:
         source = dataset
@@ -94,11 +94,7 @@ def problem_add(
                     "a trace set needs --definition NAME and --baseline SOLUTION"
                 )
             source = problem_from_dataset(dataset, definition, baseline, Path(scratch) / definition)
-        ledger = Ledger.open(opened.ledger, ORIGIN, opened.ledger_key)
-        try:
-            found = Problems(opened.problems, Journal(ledger)).register(source, target)
-        finally:
-            ledger.close()
+        found = load_problem(opened.problems / add_problem(settings, source, target))
     if json_output:
         print_json(_document(found))
     else:

@@ -9,10 +9,8 @@ import typer
 
 from ncu.findings import findings
 from ncu.reader import read_report
-from sandbox.errors import AssayError
 from server.artifacts import ArtifactStore
-from server.journal import OPERATOR
-from server.services import open_services
+from server.operator import add_artifact
 from server.settings import load_settings
 from server.state import State
 from tools.cli.output import (
@@ -75,12 +73,5 @@ def _report_path(report: str, state: Path | None) -> Path:
 @reports_errors
 def artifact_add(file: Path, state: StateOption = None, json_output: JsonOption = False) -> None:
     """Store a file (say, a report captured elsewhere) where every principal can read it."""
-    kind = "ncu-report" if file.suffix == ".ncu-rep" else "file"
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise AssayError("unreadable_file", f"Cannot read {file}: {error}.") from error
-    with open_services(load_settings(state)) as services:
-        stored = services.artifacts.put(content, name=file.name, kind=kind)
-        services.journal.append("artifact.added", OPERATOR, stored)
+    stored = add_artifact(load_settings(state), file)
     print_json(stored) if json_output else out.print(f"{stored.artifact_id}  {stored.name}")

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from sandbox.errors import AssayError
+from server.operator import operator_door
 from server.principals import Principal
 from server.services import open_services
 from server.settings import load_settings
@@ -55,7 +56,7 @@ def serve(options: argparse.Namespace) -> None:
     from server.serve import serve_http, serve_stdio
     from tools.registry import INSTRUCTIONS, TOOLS
 
-    with open_services(settings) as services:
+    with open_services(settings) as services, operator_door(services):
         if options.stdio:
             record = services.principals.get(options.name)
             serve_stdio(services, TOOLS, INSTRUCTIONS, Principal(record.name, record.role))
