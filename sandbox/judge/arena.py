@@ -1,10 +1,9 @@
 """Arenas: shared memory that carries inputs to a runner and outputs back.
 
-An arena belongs to one runner and is mapped there once, so that no challenge pays for page faults. It
-is filled with fresh inputs and poison while everything in the runner is stopped, and read when
-everything is stopped again, so that nothing is within reach of the candidate before the clock starts
-or after it ended. On a GPU kernels may run on while their process is stopped, so there the inputs are
-copied in after the clock started, and the outputs are copied out before it stops.
+An arena belongs to one runner and is mapped there once, so that no call pays for page faults. On a CPU
+the calls of a batch go in lockstep: the inputs of a call appear when the output of the one before has
+been taken, so a runner can neither start early, nor finish late, nor do several calls at once. On a GPU
+a whole batch appears after the clock started, and its outputs are copied out before it stops.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -31,6 +30,24 @@ _F_ADD_SEALS, _SEAL, _SHRINK, _GROW = 1033, 1, 2, 4
 
 
 Answer = dict[str, Any]
+SPINS = 2000
+"""How often a turn is looked for before anything else is: some hundred microseconds."""
+
+
+class Exchange(Protocol):
+    """A request to a runner, and its answer."""
+
+    def send(self) -> None:
+        """Hand the request over."""
+        ...
+
+    def waiting(self) -> bool:
+        """Whether an answer is there, or will never be. Raises if it takes too long."""
+        ...
+
+    def receive(self) -> Answer:
+        """The answer."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,7 @@ class Arena:
     def __init__(self, where: Layout, capacity: int) -> None:
         self.layout = where
         self.capacity = capacity
+        self._taken: list[torch.Tensor] = []
 
     def description(self) -> dict[str, Any]:
         """What a runner must know to map it and find the tensors."""
@@ -134,9 +152,9 @@ class Arena:
         """Get ready for a batch, before the clock starts."""
         raise NotImplementedError
 
-    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
-        """Let the runner work: from when the inputs are within its reach until nothing that it
-        still does can change the outputs. It is stopped before and after.
+    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
+        """Let the runner work: from when inputs are within its reach until nothing that it still
+        does can change the outputs. It is stopped before and after.
 
         Returns:
             The answer, and the seconds between those two moments.
@@ -147,13 +165,11 @@ class Arena:
         """Give the memory back."""
         raise NotImplementedError
 
-    def outputs(self, count: int) -> list[torch.Tensor]:
-        """Each output of the first `count` calls, `[count, ...]`: views, until the next challenge."""
+    def outputs(self) -> list[torch.Tensor]:
+        """Each output of the batch's calls, `[calls, ...]`, as they were taken; until the next."""
         return [
-            self._output(count, field).view(count, *field.shape)
-            if field.size_bytes
-            else torch.empty((count, *field.shape), dtype=field.dtype, device=self.layout.device)
-            for field in self.layout.outputs
+            taken.view(len(taken), *field.shape)
+            for field, taken in zip(self.layout.outputs, self._taken, strict=True)
         ]
 
     def changed_inputs(self, batch: Batch) -> list[int]:
@@ -170,13 +186,22 @@ class Arena:
     def _flat(self) -> torch.Tensor:
         raise NotImplementedError
 
-    def _output(self, count: int, field: Field) -> torch.Tensor:
-        return self._shared(count, field)
-
     def _shared(self, count: int, field: Field) -> torch.Tensor:
         """A tensor of the first `count` slots where the runner has it: `[count, elements]`."""
         stride = self.layout.stride
         return _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype)
+
+    def _prepare_outputs(self, count: int) -> None:
+        """Poison them where the runner has them, and make room for what will be taken."""
+        shared = [self._shared(count, field) for field in self.layout.outputs]
+        for field, there in zip(self.layout.outputs, shared, strict=True):
+            if field.size_bytes:
+                there.view(torch.uint8).fill_(POISON)
+        self._taken = [torch.empty(t.shape, dtype=t.dtype, device=t.device) for t in shared]
+
+    def _rows(self, flat: torch.Tensor, count: int) -> torch.Tensor:
+        """The slots as rows of 8-byte words."""
+        return _words(flat, self.layout.stride, count, 0, self.layout.stride, torch.int64)
 
     def _same(self, batch: Batch, offset: int, size: int) -> bool:
         dtype = torch.int64 if size % 8 == 0 else torch.uint8
@@ -188,30 +213,75 @@ class Arena:
 
 
 class HostArena(Arena):
-    """Anonymous memory, sealed in size: a runner that shrinks it would crash its reader."""
+    """Anonymous memory, sealed in size: a runner that shrinks it would crash its reader.
+
+    It begins with a page that carries two numbers: how many calls have their inputs, and how many
+    have their outputs. The runner can lie with the second, but what it then loses is its output.
+    """
 
     def __init__(self, where: Layout, capacity: int) -> None:
         super().__init__(where, capacity)
-        size = where.stride * capacity
+        size = PAGE + where.stride * capacity
         self._file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.ftruncate(self._file, size)
         fcntl.fcntl(self._file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
         shared = mmap.mmap(self._file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        self._memory = torch.frombuffer(shared, dtype=torch.uint8, count=size)
+        self._turns = memoryview(shared)[:16].cast("q")
+        self._memory = torch.frombuffer(
+            shared, dtype=torch.uint8, offset=PAGE, count=where.stride * capacity
+        )
+        self._reveal: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._take: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
 
     @property
     def descriptor(self) -> int:
         return self._file
 
     def prepare(self, batch: Batch) -> None:
-        self._memory[: len(batch.flat)] = batch.flat
+        count, words = len(batch), self.layout.input_bytes // 8
+        self._prepare_outputs(count)
+        there, given = (self._rows(flat, count)[:, :words] for flat in (self._memory, batch.flat))
+        there.fill_(-1)
+        self._reveal = list(zip(there.unbind(), given.unbind(), strict=True))
+        shared = [self._shared(count, field).unbind() for field in self.layout.outputs]
+        taken = [output.unbind() for output in self._taken]
+        self._take = [
+            [(own[call], theirs[call]) for own, theirs in zip(taken, shared, strict=True)]
+            for call in range(count)
+        ]
+        self._turns[0], self._turns[1] = 0, -1
 
-    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
-        started = time.perf_counter()
+    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
+        turns = self._turns
         runner.resume()
-        answer = ask()
+        exchange.send()
+        if not self._await_turn(0, exchange):
+            return exchange.receive(), 0.0
+        started = time.perf_counter()
+        for call, ((there, given), outputs) in enumerate(
+            zip(self._reveal, self._take, strict=True), 1
+        ):
+            there.copy_(given)
+            turns[0] = call
+            if turns[1] < call and not self._await_turn(call, exchange):
+                break
+            for own, theirs in outputs:
+                own.copy_(theirs)
+        wall_s = time.perf_counter() - started
+        answer = exchange.receive()
         runner.pause()
-        return answer, time.perf_counter() - started
+        return answer, wall_s
+
+    def _await_turn(self, call: int, exchange: Exchange) -> bool:
+        """Wait for the output of a call; False if there is an answer, or nobody, instead."""
+        turns = self._turns
+        while turns[1] < call:
+            for _ in range(SPINS):
+                if turns[1] >= call:
+                    return True
+            if exchange.waiting():
+                return turns[1] >= call
+        return True
 
     def close(self) -> None:
         os.close(self._file)
@@ -230,29 +300,24 @@ class DeviceArena(Arena):
         self._file = self._region.create()
         self._memory: torch.Tensor = self._region.bytes_tensor(where.stride * capacity)
         self._given = self._memory
-        self._taken: dict[Field, torch.Tensor] = {}
 
     @property
     def descriptor(self) -> int:
         return self._file
 
     def prepare(self, batch: Batch) -> None:
-        count = len(batch)
-        self._rows(self._memory, count).fill_(-1)  # poison in every byte
-        self._given = self._rows(batch.flat, count)[:, : self.layout.input_bytes // 8]
-        self._taken = {
-            field: torch.empty_like(
-                self._shared(count, field), memory_format=torch.contiguous_format
-            )
-            for field in self.layout.outputs
-        }
+        count, words = len(batch), self.layout.input_bytes // 8
+        self._prepare_outputs(count)
+        self._rows(self._memory, count)[:, :words].fill_(-1)
+        self._given = self._rows(batch.flat, count)[:, :words]
         torch.cuda.synchronize(self.layout.device)
 
-    def timed(self, runner: Namespace, ask: Callable[[], Answer]) -> tuple[Answer, float]:
+    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
         runner.resume()
         started = time.perf_counter()
         self._reveal()
-        answer = ask()
+        exchange.send()
+        answer = exchange.receive()
         self._take()
         wall_s = time.perf_counter() - started
         runner.pause()
@@ -265,7 +330,7 @@ class DeviceArena(Arena):
 
     def _take(self) -> None:
         """Work that the runner still has on the GPU comes too late for this copy."""
-        for field, taken in self._taken.items():
+        for field, taken in zip(self.layout.outputs, self._taken, strict=True):
             taken.copy_(self._shared(len(taken), field))
         torch.cuda.synchronize(self.layout.device)
 
@@ -276,13 +341,6 @@ class DeviceArena(Arena):
     @property
     def _flat(self) -> torch.Tensor:
         return self._memory
-
-    def _output(self, count: int, field: Field) -> torch.Tensor:
-        return self._taken[field]
-
-    def _rows(self, flat: torch.Tensor, count: int) -> torch.Tensor:
-        """The slots as rows of 8-byte words."""
-        return _words(flat, self.layout.stride, count, 0, self.layout.stride, torch.int64)
 
 
 def make_arena(where: Layout, capacity: int) -> Arena:

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import select
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +28,10 @@ START_S = 60.0
 HOST_LIMITS = Limits(cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
 GPU_LIMITS = Limits(cpu_s=3600, processes=256, data_bytes=None, tmp_bytes=1 << 30)
 
+PROCESSORS = tuple(sorted(os.sched_getaffinity(0)))
+"""Those that this process was started with. A runner on a CPU has the last one; the judge must stay
+off it, because it waits for the runner without sleeping."""
+
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
     "count": "INCORRECT_SHAPE",
@@ -38,8 +44,8 @@ class Reply:
     """A challenge's time.
 
     Attributes:
-        wall_s: seconds from when the inputs were within reach until the outputs could not change:
-            measured outside, needs no trust.
+        wall_s: seconds from when the first inputs were within reach until the last outputs could not
+            change: measured outside, needs no trust.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
     """
 
@@ -51,13 +57,13 @@ class Arm:
     """A started runner. It has imported torch and holds nothing else until `load`."""
 
     def __init__(self, zygote: Zygote) -> None:
-        self._channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
             if zygote.gpu is None:
-                limits, cpus = HOST_LIMITS, sorted(os.sched_getaffinity(0))[-1:]
+                limits, cpus = HOST_LIMITS, PROCESSORS[-1:]
             else:
-                limits, cpus = GPU_LIMITS, sorted(os.sched_getaffinity(0))[-4:]
-            self._child: Child = zygote.fork(RUNNER, limits, inner, tuple(cpus))
+                limits, cpus = GPU_LIMITS, PROCESSORS[-4:]
+            self._child: Child = zygote.fork(RUNNER, limits, inner, cpus)
         self._device = "cpu" if zygote.gpu is None else "cuda"
         self._ready = False
         self._arena: Arena | None = None
@@ -67,9 +73,9 @@ class Arm:
         """Wait until torch is imported. No candidate code has run yet: a failure here is ours."""
         if self._ready:
             return
-        self._channel.settimeout(START_S)
+        self.channel.settimeout(START_S)
         try:
-            packet = self._channel.recv(MAX_ANSWER)
+            packet = self.channel.recv(MAX_ANSWER)
         except OSError:
             packet = b""
         if not packet:
@@ -144,7 +150,7 @@ class Arm:
         arena, namespace = self.arena, self._child.namespace
         request = {"op": op, "count": len(batch), "values": batch.scalars()}
         arena.prepare(batch)
-        answer, wall_s = arena.timed(namespace, lambda: self._ask(request, None, timeout_s))
+        answer, wall_s = arena.timed(namespace, _Exchange(self, request, None, timeout_s))
         reported = answer.get("device_us")
         return Reply(wall_s, float(reported) if isinstance(reported, (int, float)) else None)
 
@@ -154,7 +160,7 @@ class Arm:
 
     def close(self) -> None:
         """Kill the runner and everything it started."""
-        self._channel.close()
+        self.channel.close()
         if self._arena is not None:
             self._arena.close()
         self._child.release()
@@ -162,21 +168,12 @@ class Arm:
     def _ask(
         self, request: dict[str, Any], descriptor: int | None, timeout_s: float
     ) -> dict[str, Any]:
-        nonce = secrets.token_hex(16)
-        packet = json.dumps({**request, "nonce": nonce}).encode()
-        self._channel.settimeout(timeout_s)
-        try:
-            socket.send_fds(self._channel, [packet], [] if descriptor is None else [descriptor])
-            answer = self._channel.recv(MAX_ANSWER)
-        except TimeoutError:
-            raise CandidateFailure("timeout", f"No answer within {timeout_s:.0f} s.") from None
-        except OSError as error:
-            raise self._died() from error
-        if not answer:
-            raise self._died()
-        return self._check(answer, nonce)
+        exchange = _Exchange(self, request, descriptor, timeout_s)
+        exchange.send()
+        return exchange.receive()
 
-    def _check(self, packet: bytes, nonce: str) -> dict[str, Any]:
+    def check(self, packet: bytes, nonce: str) -> dict[str, Any]:
+        """An answer that is one, and says that all went well."""
         try:
             answer = json.loads(packet)
         except (ValueError, RecursionError):
@@ -194,7 +191,8 @@ class Arm:
             f"In the solution's own words (untrusted): {plain(message)}",
         )
 
-    def _died(self) -> CandidateFailure:
+    def died(self) -> CandidateFailure:
+        """What to say of a runner that is no longer there."""
         words = self._last_words()
         said = f" Its last words (untrusted): {words}" if words else ""
         return CandidateFailure("runtime_error", f"The solution's process ended.{said}")
@@ -203,6 +201,47 @@ class Arm:
         self._child.kill()
         text = self._child.output().decode("utf-8", "replace")[-600:]
         return plain(text)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(
+        self, arm: Arm, request: dict[str, Any], descriptor: int | None, timeout_s: float
+    ) -> None:
+        self._arm = arm
+        self._nonce = secrets.token_hex(16)
+        self._packet = json.dumps({**request, "nonce": self._nonce}).encode()
+        self._descriptors = [] if descriptor is None else [descriptor]
+        self._timeout_s = timeout_s
+        self._deadline = 0.0
+
+    def send(self) -> None:
+        self._deadline = time.monotonic() + self._timeout_s
+        self._arm.channel.settimeout(self._timeout_s)
+        try:
+            socket.send_fds(self._arm.channel, [self._packet], self._descriptors)
+        except OSError as error:
+            raise self._arm.died() from error
+
+    def waiting(self) -> bool:
+        if time.monotonic() > self._deadline:
+            raise self._too_late()
+        return bool(select.select([self._arm.channel], [], [], 0)[0])
+
+    def receive(self) -> dict[str, Any]:
+        try:
+            answer = self._arm.channel.recv(MAX_ANSWER)
+        except TimeoutError:
+            raise self._too_late() from None
+        except OSError as error:
+            raise self._arm.died() from error
+        if not answer:
+            raise self._arm.died()
+        return self._arm.check(answer, self._nonce)
+
+    def _too_late(self) -> CandidateFailure:
+        return CandidateFailure("timeout", f"No answer within {self._timeout_s:.0f} s.")
 
 
 def _memory(content: bytes) -> BinaryIO:

@@ -1,16 +1,15 @@
 """Time from outside: how long m fresh problems take, minus what the protocol costs.
 
-A batch of m calls gets inputs that were out of reach before the clock started, and every output is
-verified after it stopped, so the wall time of a batch bounds the work from above without trusting the
-runner. The clock starts before anything in the runner may run and stops when nothing in it can: an
-answer that comes before the work is done gains nothing. What is subtracted is the protocol's own cost
-(waking, one round trip, stopping), measured in the *baseline's* runner, where the candidate has no
-say. Only one of the two can run at a time, and they alternate (ABBA), so that a drift of the machine
-falls on both.
+The inputs of a call are out of reach before the clock started, and its outputs are taken before the
+clock stops and verified, so the wall time of a batch bounds the work from above without trusting the
+runner. What is subtracted is the protocol's own cost, measured in the *baseline's* runner, where the
+candidate has no say. Only one of the two can run at a time, and they alternate (ABBA), so that a drift
+of the machine falls on both.
 
-On a GPU the calls are recorded as a CUDA graph where both arms allow it, and each batch replays it on
-new memory: that times the kernels and not the interpreter that launches them. Otherwise both are
-called eagerly.
+On a CPU the calls go in lockstep with the judge, one after the other. On a GPU that would cost far more
+than a kernel takes, so there a batch is handed over at once, recorded as a CUDA graph where both arms
+allow it (that times the kernels and not the interpreter that launches them). A solution could then do
+several calls in one; single calls are timed as well, and what they prove is a floor of the latency.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ RESAMPLES = 2000
 
 PROBE_CALLS = 4
 ALONE_ROUNDS = 6
+SINGLE_CALLS, SINGLE_CALL_SLACK_US = 24, 10.0
 
 
 class Wrong(Exception):
@@ -99,7 +99,8 @@ def measure(
         costs.append(baseline.run(batch, timeout_s, "idle").wall_s)
         for arm in duel.arms if number % 2 == 0 else duel.arms[::-1]:
             replies[arm is candidate].append(duel.challenge(arm, batch, op))
-    return _summary("graph" if op == "replay" else "eager", calls, costs, replies)
+    floor_us = duel.single_call_us(op) if where.device.type == "cuda" else None
+    return _summary("graph" if op == "replay" else "eager", calls, costs, replies, floor_us)
 
 
 def measure_alone(
@@ -179,6 +180,21 @@ class _Duel:
             self.map_all(calls)
         return ("run" if self._capture(self.batch(calls)) is None else "replay"), calls
 
+    def single_call_us(self, op: str) -> float:
+        """What one call of the first arm takes at least, by batches of one.
+
+        Coarse: a launch and a switch of processes are a multiple of a small kernel, and what differs
+        between a real call and the protocol's own kernel is allowed for.
+        """
+        self.map_all(1)
+        if op == "replay" and self._capture(self.batch(1)) is None:
+            op = "run"
+        batches = [self.batch(1) for _ in range(SINGLE_CALLS)]
+        costs = [self.arms[-1].run(b, self._timeout_s, "idle").wall_s for b in batches]
+        walls = [self.challenge(self.arms[0], b, op).wall_s for b in batches]
+        least = confidence_interval(walls)[0] - confidence_interval(costs)[1]
+        return least * 1e6 - SINGLE_CALL_SLACK_US
+
     def _fastest(self, batch: Batch, op: str) -> float:
         """Seconds of the faster arm; the first time, code and memory are cold."""
         return min(self.challenge(arm, batch, op).wall_s for arm in self.arms * 2)
@@ -204,15 +220,19 @@ class _Duel:
 
 
 def _summary(
-    mode: str, calls: int, costs: Sequence[float], replies: dict[bool, list[Reply]]
+    mode: str,
+    calls: int,
+    costs: Sequence[float],
+    replies: dict[bool, list[Reply]],
+    floor_us: float | None,
 ) -> Measured:
     overhead = statistics.median(costs)
     times = {
         arm: [(reply.wall_s - overhead) / calls for reply in some] for arm, some in replies.items()
     }
     floor = max(overhead / calls / 20, 1e-7)  # what this clock cannot resolve
-    ours = [max(t, floor) for t in times[True]]
     theirs = [max(t, floor) for t in times[False]]
+    ours = [max(t, floor, (floor_us or 0.0) / 1e6) for t in times[True]]
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     low, high = confidence_interval(ratios)
     reported = [r.reported_us / calls for r in replies[True] if r.reported_us is not None]
@@ -227,6 +247,7 @@ def _summary(
         samples=Samples(
             calls_per_batch=calls,
             overhead_us=overhead * 1e6,
+            single_call_us=floor_us,
             reported_us=tuple(reported),
             candidate_us=tuple(t * 1e6 for t in times[True]),
             baseline_us=tuple(t * 1e6 for t in times[False]),

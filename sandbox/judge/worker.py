@@ -28,8 +28,11 @@ def main(work: Path) -> None:
         protocol.write(json.dumps(message) + "\n")
         protocol.flush()
 
+    from sandbox.judge.arm import PROCESSORS
     from sandbox.judge.pool import Pool
 
+    if len(PROCESSORS) > 1:
+        os.sched_setaffinity(0, PROCESSORS[:-1])
     sandbox: Sandbox | None = None
     pools: dict[str, Pool] = {}
     for line in sys.stdin:

@@ -36,7 +36,7 @@ class DeviceArena(Arena):
         elif op == "idle":
             self._scratch.add_(1)  # the GPU's switch to this process is part of the protocol
         else:
-            self.call(run, calls, in_place)
+            self._call_all(run, calls, in_place)
         self._end.record()
         self.torch.cuda.synchronize()
         if op == "capture":
@@ -53,6 +53,11 @@ class DeviceArena(Arena):
         self._graph = None
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            self.call(run, calls, in_place)
+            self._call_all(run, calls, in_place)
         torch.cuda.synchronize()
         self._graph = graph
+
+    def _call_all(self, run: Callable[..., Any], calls: Any, in_place: bool) -> None:
+        with self.torch.no_grad():
+            for inputs, outputs in calls:
+                self.call(run, inputs, outputs, in_place)

@@ -12,7 +12,8 @@ Protocol, on descriptor 3, one JSON object a packet:
     → "idle": everything but the solution: the protocol's cost
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
 
-The arena is shared memory: slots of `stride` bytes with every tensor at its offset.
+The arena is shared memory: slots of `stride` bytes with every tensor at its offset. On a CPU the calls
+go in lockstep with the judge, by two numbers on a page in front of the slots.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 CHANNEL = 3
+PAGE = 4096
 INPUTS = "/sandbox/in"
 MAX_PACKET = 1 << 17
 
@@ -93,10 +95,7 @@ def _arena(torch: Any, request: dict[str, Any], descriptor: int) -> Arena:
         from sandbox.runner.device import DeviceArena
 
         return DeviceArena(torch, request, descriptor)
-    size = max(request["capacity"] * request["stride"], 1)
-    with os.fdopen(descriptor, "r+b", buffering=0) as file:
-        shared = mmap.mmap(file.fileno(), size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-    return Arena(torch, torch.frombuffer(shared, dtype=torch.uint8, count=size), request)
+    return HostArena(torch, request, descriptor)
 
 
 Calls = list[tuple[list[Any], list[Any]]]
@@ -122,10 +121,7 @@ class Arena:
         self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
     ) -> dict[str, Any]:
         """Do what a challenge asks for; return what the answer says beyond that it is done."""
-        calls = self.calls(request)
-        if request["op"] == "run":
-            self.call(run, calls, in_place)
-        return {}
+        raise NotImplementedError
 
     def close(self) -> None:
         """Let go of the memory; the tensors in it keep a CPU's alive."""
@@ -145,14 +141,14 @@ class Arena:
             calls.append((inputs, outputs))
         return calls
 
-    def call(self, run: Callable[..., Any], calls: Calls, in_place: bool) -> None:
-        """Call the solution for each."""
-        with self.torch.no_grad():
-            for inputs, outputs in calls:
-                if in_place:
-                    run(*inputs, *outputs)
-                else:
-                    _store(self.torch, run(*inputs), outputs)
+    def call(
+        self, run: Callable[..., Any], inputs: list[Any], outputs: list[Any], in_place: bool
+    ) -> None:
+        """Call the solution once."""
+        if in_place:
+            run(*inputs, *outputs)
+        else:
+            _store(self.torch, run(*inputs), outputs)
 
     def _tensor(self, spec: dict[str, Any], base: int) -> Any:
         dtype = getattr(self.torch, spec["dtype"])
@@ -160,6 +156,34 @@ class Arena:
             return self.torch.empty(spec["shape"], dtype=dtype, device=self._flat.device)
         start = base + spec["offset"]
         return self._flat[start : start + spec["bytes"]].view(dtype).view(spec["shape"])
+
+
+class HostArena(Arena):
+    """Memory that begins with two numbers: calls that have their inputs, calls that are done."""
+
+    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
+        size = request["capacity"] * request["stride"]
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            shared = mmap.mmap(
+                file.fileno(), PAGE + size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE
+            )
+        self._turns = memoryview(shared)[:16].cast("q")
+        flat = torch.frombuffer(shared, dtype=torch.uint8, offset=PAGE, count=size)
+        super().__init__(torch, flat, request)
+
+    def serve(
+        self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
+    ) -> dict[str, Any]:
+        turns, calls, idle = self._turns, self.calls(request), request["op"] == "idle"
+        turns[1] = 0
+        with self.torch.no_grad():
+            for number, (inputs, outputs) in enumerate(calls, 1):
+                while turns[0] < number:
+                    pass
+                if not idle:
+                    self.call(run, inputs, outputs, in_place)
+                turns[1] = number
+        return {}
 
 
 def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:

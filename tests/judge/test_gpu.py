@@ -34,6 +34,7 @@ def run(
     candidate: Solution,
     workloads: tuple[int, ...] = (0,),
     library: Path | None = None,
+    timeout_s: float = 60,
 ) -> BenchResult:
     return judge.bench(
         BenchJob(
@@ -44,7 +45,7 @@ def run(
             device="cuda:0",
             candidate_library=library,
             quick=True,
-            timeout_s=60,
+            timeout_s=timeout_s,
         )
     )
 
@@ -160,6 +161,135 @@ def test_cheats_are_rejected(judge: JudgeClient, rmsnorm: Problem, attack: str) 
     assert not result.passed
     if rule is not None:
         assert result.assay == rule
+
+
+CUDA = """
+#include <cuda_runtime.h>
+#include <tvm/ffi/container/tensor.h>
+#include <tvm/ffi/extra/c_env_api.h>
+#include <tvm/ffi/function.h>
+constexpr int kWidth = 4096;
+__device__ float kept[1 << 20];
+__device__ int ready;
+__global__ void Norm(const float* x, const float* w, float* y, int memo) {
+  const float* row = x + blockIdx.x * kWidth;
+  float* out = y + blockIdx.x * kWidth;
+  if (memo && ready) {
+    for (int i = threadIdx.x; i < kWidth; i += blockDim.x) out[i] = kept[blockIdx.x * kWidth + i];
+    return;
+  }
+  __shared__ float sums[256];
+  float sum = 0;
+  for (int i = threadIdx.x; i < kWidth; i += blockDim.x) sum += row[i] * row[i];
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  for (int n = 128; n; n /= 2) {
+    if (threadIdx.x < n) sums[threadIdx.x] += sums[threadIdx.x + n];
+    __syncthreads();
+  }
+  const float scale = rsqrtf(sums[0] / kWidth + 1e-6f);
+  for (int i = threadIdx.x; i < kWidth; i += blockDim.x) {
+    out[i] = row[i] * scale * w[i];
+    if (memo) kept[blockIdx.x * kWidth + i] = out[i];
+  }
+}
+__global__ void Done() { ready = 1; }
+void Run(tvm::ffi::TensorView x, tvm::ffi::TensorView w, tvm::ffi::TensorView y) {
+  auto stream = static_cast<cudaStream_t>(
+      TVMFFIEnvGetStream(x.device().device_type, x.device().device_id));
+  auto px = static_cast<const float*>(x.data_ptr());
+  auto pw = static_cast<const float*>(w.data_ptr());
+  auto py = static_cast<float*>(y.data_ptr());
+  unsigned rows = static_cast<unsigned>(x.size(0));
+  @BODY@
+}
+TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, Run);
+"""
+
+CUDA_BODIES = {
+    "honest": ("Norm<<<rows, 256, 0, stream>>>(px, pw, py, 0);", True),
+    "keeps its answers on the device": (
+        "Norm<<<rows, 256, 0, stream>>>(px, pw, py, 1); Done<<<1, 1, 0, stream>>>();",
+        False,
+    ),
+    "fails to launch": ("Norm<<<rows, 256, 1 << 20, stream>>>(px, pw, py, 0);", False),
+    "launches where nobody waits": (
+        "static cudaStream_t mine = nullptr;"
+        "if (!mine) cudaStreamCreateWithFlags(&mine, cudaStreamNonBlocking);"
+        "for (int i = 0; i < 40; ++i) Norm<<<rows, 256, 0, mine>>>(px, pw, py, 0);",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("body", CUDA_BODIES)
+def test_native_solutions(judge: JudgeClient, rmsnorm: Problem, tmp_path: Path, body: str) -> None:
+    code, passes = CUDA_BODIES[body]
+    solution_ = shipped(rmsnorm, "vectorized_cuda")
+    source = solution_.sources[0].model_copy(update={"content": CUDA.replace("@BODY@", code)})
+    changed = solution_.model_copy(update={"sources": (source,)})
+    with open_sandbox(tmp_path / "work") as sandbox:
+        report = compile_solution(changed, (find_gpus()[0].target,), sandbox, library=True)
+    assert report.targets[0].ok, report.targets[0].diagnostics
+    library = tmp_path / "solution.so"
+    library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    result = run(judge, rmsnorm, changed, (5,), library)
+    if passes is None:
+        speedup = result.workloads[0].speedup
+        assert speedup is None or speedup < 0.5
+    else:
+        assert result.passed == passes, result.workloads
+
+
+BROKEN = {
+    "reads where nothing is": (
+        RMSNORM + "def run(x, w, y):\n"
+        "    torch.as_strided(x, (1 << 20,), (1 << 20,)).sum().item()\n"
+    ),
+    "never ends": "import torch\ndef run(x, w, y): torch.cuda._sleep(1 << 62)\n",
+    "takes all memory": (
+        RMSNORM + "_run, _kept = run, []\n"
+        "def run(x, w, y):\n"
+        "    while True: _kept.append(torch.empty(1 << 33, dtype=torch.uint8, device='cuda'))\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_candidate_harms_nobody_else(
+    judge: JudgeClient, rmsnorm: Problem, name: str
+) -> None:
+    assert not run(judge, rmsnorm, python(rmsnorm, BROKEN[name]), timeout_s=8).passed
+    assert run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch")).passed
+
+
+def test_several_calls_in_one_gain_little(judge: JudgeClient, rmsnorm: Problem) -> None:
+    """All inputs of a batch are there at once; what a single call takes is the floor."""
+    source = (
+        "import sys\nimport torch\n_done = set()\n"
+        "def run(x, w, y):\n"
+        "    if x.data_ptr() in _done:\n"
+        "        _done.discard(x.data_ptr())\n"
+        "        return\n"
+        "    frame = sys._getframe(1)\n"
+        "    while 'calls' not in frame.f_locals: frame = frame.f_back\n"
+        "    calls = frame.f_locals['calls']\n"
+        "    every = torch.stack([i[0] for i, _ in calls])\n"
+        "    weight = torch.stack([i[1] for i, _ in calls])[:, None]\n"
+        "    result = every * torch.rsqrt(every.pow(2).mean(-1, keepdim=True) + 1e-6) * weight\n"
+        "    for (inputs, outputs), value in zip(calls, result):\n"
+        "        outputs[0].copy_(value)\n"
+        "        _done.add(inputs[0].data_ptr())\n"
+        "    _done.discard(x.data_ptr())\n"
+    )
+    result = run(judge, rmsnorm, python(rmsnorm, source), (5,))
+    print(result.workloads)
+    if result.passed:
+        assert result.workloads[0].samples is not None
+        floor = result.workloads[0].samples.single_call_us
+        assert floor is not None
+        assert result.workloads[0].latency_us is not None
+        assert result.workloads[0].latency_us >= floor
 
 
 def test_slowing_the_baseline_down_gains_nothing(judge: JudgeClient, rmsnorm: Problem) -> None:
