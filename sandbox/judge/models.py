@@ -34,9 +34,6 @@ class Samples(_Model):
     overhead_us: float = Field(description="The protocol's own cost a batch, subtracted.")
     candidate_us: tuple[float, ...]
     baseline_us: tuple[float, ...]
-    single_call_us: float | None = Field(
-        default=None, description="On a GPU: what single calls prove to be the least latency."
-    )
     reported_us: tuple[float, ...] = Field(
         default=(), description="CUDA events in the candidate's own process say: not trusted."
     )

@@ -8,8 +8,7 @@ of the machine falls on both.
 
 On a CPU the calls go in lockstep with the judge, one after the other. On a GPU that would cost far more
 than a kernel takes, so there a batch is handed over at once, recorded as a CUDA graph where both arms
-allow it (that times the kernels and not the interpreter that launches them). A solution could then do
-several calls in one; single calls are timed as well, and what they prove is a floor of the latency.
+allow it (that times the kernels and not the interpreter that launches them).
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ RESAMPLES = 2000
 
 PROBE_CALLS = 4
 ALONE_ROUNDS = 6
-SINGLE_CALLS, SINGLE_CALL_SLACK_US = 24, 10.0
 
 
 class Wrong(Exception):
@@ -99,8 +97,7 @@ def measure(
         costs.append(baseline.run(batch, timeout_s, "idle").wall_s)
         for arm in duel.arms if number % 2 == 0 else duel.arms[::-1]:
             replies[arm is candidate].append(duel.challenge(arm, batch, op))
-    floor_us = duel.single_call_us(op) if where.device.type == "cuda" else None
-    return _summary("graph" if op == "replay" else "eager", calls, costs, replies, floor_us)
+    return _summary("graph" if op == "replay" else "eager", calls, costs, replies)
 
 
 def measure_alone(
@@ -180,21 +177,6 @@ class _Duel:
             self.map_all(calls)
         return ("run" if self._capture(self.batch(calls)) is None else "replay"), calls
 
-    def single_call_us(self, op: str) -> float:
-        """What one call of the first arm takes at least, by batches of one.
-
-        Coarse: a launch and a switch of processes are a multiple of a small kernel, and what differs
-        between a real call and the protocol's own kernel is allowed for.
-        """
-        self.map_all(1)
-        if op == "replay" and self._capture(self.batch(1)) is None:
-            op = "run"
-        batches = [self.batch(1) for _ in range(SINGLE_CALLS)]
-        costs = [self.arms[-1].run(b, self._timeout_s, "idle").wall_s for b in batches]
-        walls = [self.challenge(self.arms[0], b, op).wall_s for b in batches]
-        least = confidence_interval(walls)[0] - confidence_interval(costs)[1]
-        return least * 1e6 - SINGLE_CALL_SLACK_US
-
     def _fastest(self, batch: Batch, op: str) -> float:
         """Seconds of the faster arm; the first time, code and memory are cold."""
         return min(self.challenge(arm, batch, op).wall_s for arm in self.arms * 2)
@@ -224,7 +206,6 @@ def _summary(
     calls: int,
     costs: Sequence[float],
     replies: dict[bool, list[Reply]],
-    floor_us: float | None,
 ) -> Measured:
     overhead = statistics.median(costs)
     times = {
@@ -232,7 +213,7 @@ def _summary(
     }
     floor = max(overhead / calls / 20, 1e-7)  # what this clock cannot resolve
     theirs = [max(t, floor) for t in times[False]]
-    ours = [max(t, floor, (floor_us or 0.0) / 1e6) for t in times[True]]
+    ours = [max(t, floor) for t in times[True]]
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     low, high = confidence_interval(ratios)
     reported = [r.reported_us / calls for r in replies[True] if r.reported_us is not None]
@@ -247,7 +228,6 @@ def _summary(
         samples=Samples(
             calls_per_batch=calls,
             overhead_us=overhead * 1e6,
-            single_call_us=floor_us,
             reported_us=tuple(reported),
             candidate_us=tuple(t * 1e6 for t in times[True]),
             baseline_us=tuple(t * 1e6 for t in times[False]),

@@ -263,35 +263,6 @@ def test_a_broken_candidate_harms_nobody_else(
     assert run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch")).passed
 
 
-def test_several_calls_in_one_gain_little(judge: JudgeClient, rmsnorm: Problem) -> None:
-    """All inputs of a batch are there at once; what a single call takes is the floor."""
-    source = (
-        "import sys\nimport torch\n_done = set()\n"
-        "def run(x, w, y):\n"
-        "    if x.data_ptr() in _done:\n"
-        "        _done.discard(x.data_ptr())\n"
-        "        return\n"
-        "    frame = sys._getframe(1)\n"
-        "    while 'calls' not in frame.f_locals: frame = frame.f_back\n"
-        "    calls = frame.f_locals['calls']\n"
-        "    every = torch.stack([i[0] for i, _ in calls])\n"
-        "    weight = torch.stack([i[1] for i, _ in calls])[:, None]\n"
-        "    result = every * torch.rsqrt(every.pow(2).mean(-1, keepdim=True) + 1e-6) * weight\n"
-        "    for (inputs, outputs), value in zip(calls, result):\n"
-        "        outputs[0].copy_(value)\n"
-        "        _done.add(inputs[0].data_ptr())\n"
-        "    _done.discard(x.data_ptr())\n"
-    )
-    result = run(judge, rmsnorm, python(rmsnorm, source), (5,))
-    print(result.workloads)
-    if result.passed:
-        assert result.workloads[0].samples is not None
-        floor = result.workloads[0].samples.single_call_us
-        assert floor is not None
-        assert result.workloads[0].latency_us is not None
-        assert result.workloads[0].latency_us >= floor
-
-
 def test_slowing_the_baseline_down_gains_nothing(judge: JudgeClient, rmsnorm: Problem) -> None:
     """Kernels that a candidate leaves running go on while the baseline runs."""
     source = RMSNORM + (
