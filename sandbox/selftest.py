@@ -65,7 +65,7 @@ def self_test(sandbox: Sandbox) -> SelfTest:
 def self_test_child(zygote: Zygote) -> SelfTest:
     """The same in a child of the fork server, which is confined on another way."""
     from sandbox.box import Limits
-    from sandbox.warm import ENVIRONMENT, Program
+    from sandbox.warm import ENVIRONMENT, WITHOUT_GPU, Program
 
     ours, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours:
@@ -82,7 +82,9 @@ def self_test_child(zygote: Zygote) -> SelfTest:
             words = child.output()
             child.release()
     seen = _parse(answer, words)
-    return SelfTest(zygote.level, tuple(_judge(seen, (3,), (*ENVIRONMENT, "LD_LIBRARY_PATH"))))
+    return SelfTest(
+        zygote.level, tuple(_judge(seen, (3,), (*ENVIRONMENT, *WITHOUT_GPU, "LD_LIBRARY_PATH")))
+    )
 
 
 def require(result: SelfTest) -> None:

@@ -45,6 +45,9 @@ ENVIRONMENT = {
     **STEADY_HEAP,
 }
 
+WITHOUT_GPU = {"TRITON_INTERPRET": "1"}
+"""Triton's own interpreter; it is chosen when Triton is imported."""
+
 IMPORTS = ("numpy", "torch", "tvm_ffi", "triton", "triton.language", "sandbox.runner.main")
 
 
@@ -140,7 +143,9 @@ class Zygote:
                 program=self._sandbox.program,
                 mounts=(*runtime_mounts(), *drivers),
                 devices=self._gpu.nodes() if self._gpu else (),
-                env=ENVIRONMENT | _library_path(drivers),
+                env=ENVIRONMENT
+                | _library_path(drivers)
+                | (WITHOUT_GPU if self._gpu is None else {}),
                 as_root=self._slot.uid is not None,
                 argv=(python(), "-I", "-B", bwrap.ZYGOTE, json.dumps(settings)),
             )

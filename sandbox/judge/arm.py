@@ -64,7 +64,6 @@ class Arm:
             else:
                 limits, cpus = GPU_LIMITS, PROCESSORS[-4:]
             self._child: Child = zygote.fork(RUNNER, limits, inner, cpus)
-        self._device = "cpu" if zygote.gpu is None else "cuda"
         self._ready = False
         self._arena: Arena | None = None
         self.style = True
@@ -105,7 +104,6 @@ class Arm:
                     "entry_file": solution.spec.entry_file,
                     "entry_symbol": solution.spec.entry_symbol,
                     "style": self.style,
-                    "device": self._device,
                     "files": [
                         {"path": path, "bytes": len(content)} for path, content in contents.items()
                     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +18,6 @@ def load(request: dict[str, Any]) -> Callable[..., Any]:
         import tvm_ffi
 
         return tvm_ffi.load_module(LIBRARY)[request["entry_symbol"]]  # type: ignore[no-any-return]
-    if language == "triton" and request["device"] == "cpu":
-        os.environ["TRITON_INTERPRET"] = "1"  # Triton's own interpreter
     sys.path.insert(0, SOURCES)
     path = f"{SOURCES}/{request['entry_file']}"
     spec = importlib.util.spec_from_file_location("solution", path)

@@ -2,8 +2,7 @@
 
 Protocol, on descriptor 3, one JSON object a packet:
 
-    → {"op": "load", "nonce", "language", "entry_file", "entry_symbol", "style", "device",
-       "files"}
+    → {"op": "load", "nonce", "language", "entry_file", "entry_symbol", "style", "files"}
                               + one descriptor: the files' contents, one after the other
     → {"op": "map", "nonce", "device", "capacity", "stride", "inputs", "outputs"}
                               + one descriptor: the arena's memory

@@ -1,8 +1,9 @@
 """Every attack file through the real judge, beside honest controls.
 
 An attack must not end with an accepted wrong output or a latency below its work. `EXPECT` says which
-way it must end: `rejected`, `accepted` (a control), `slow` (honest work, honestly slow), or `not
-faster` (the baseline's own work, with an attack on the comparison).
+way it must end: `rejected`; `accepted` (a control, or an attack that finds nothing); `slow` (honest
+work, honestly slow); `not faster` (the baseline's own work, with an attack on the comparison); or
+`harmless` (rejected or not faster, as it happens to go).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from types import ModuleType
 import pytest
 
 from tests.adversarial import attacks
+from tests.adversarial.conftest import RunAttack
 from tests.judge.conftest import HONEST, Bench
 
 ATTACKS: dict[str, ModuleType] = {
@@ -24,11 +26,11 @@ ATTACKS: dict[str, ModuleType] = {
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 @pytest.mark.timeout(120)
-def test_attack(name: str, bench: Bench) -> None:
+def test_attack(name: str, run_attack: RunAttack) -> None:
     attack = ATTACKS[name]
-    result = bench(attack.SOURCE, in_place=getattr(attack, "IN_PLACE", True), timeout_s=20)
+    result = run_attack(attack)
     (workload,) = result.workloads
-    if attack.EXPECT == "rejected":
+    if attack.EXPECT == "rejected" or (attack.EXPECT == "harmless" and not result.passed):
         assert not result.passed, name
         assert workload.latency_us is None
         assert result.speedup_geomean is None
@@ -37,7 +39,7 @@ def test_attack(name: str, bench: Bench) -> None:
         return
     assert result.passed, workload
     assert workload.latency_us is not None
-    if attack.EXPECT == "not faster":
+    if attack.EXPECT in ("not faster", "harmless"):
         assert workload.speedup is not None
         assert workload.speedup < 1.4
     if attack.EXPECT == "slow":
@@ -45,14 +47,14 @@ def test_attack(name: str, bench: Bench) -> None:
         assert workload.speedup < 0.6  # five times the work cannot look like one
 
 
-def test_the_judge_is_unharmed_afterwards(bench: Bench) -> None:
+def test_the_judge_is_unharmed_afterwards(bench: Bench, run_attack: RunAttack) -> None:
     for name in ("kill_others", "exit_zero", "huge_reply"):
-        bench(ATTACKS[name].SOURCE, timeout_s=20)
+        assert not run_attack(ATTACKS[name]).passed
     assert bench(HONEST).passed
 
 
 def test_the_suite_is_what_it_says() -> None:
     kinds = [attack.EXPECT for attack in ATTACKS.values()]
-    assert kinds.count("rejected") >= 20
-    assert kinds.count("accepted") >= 3
+    assert kinds.count("rejected") >= 60
+    assert kinds.count("accepted") >= 8
     assert all(attack.__doc__ for attack in ATTACKS.values())
