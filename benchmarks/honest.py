@@ -1,0 +1,97 @@
+"""False rejections: honest solutions, judged again and again. None may be refused.
+
+The controls of the adversarial suite on its small problem, and every solution in `kernels/` that is not
+there to be refused, on its smallest workload.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+KERNELS = HERE.parent / "kernels"
+DISHONEST = ("wrong", "cheat")
+
+
+def cases(work: Path) -> list[tuple[str, Any, Any, str]]:
+    """Name, problem, solution and workload of each."""
+    from sandbox.problem import load_problem
+    from sandbox.solution import parse_solution
+    from tests.adversarial import attacks
+    from tests.adversarial.conftest import attack_solution
+    from tests.judge.conftest import write_problem
+
+    small = write_problem(work / "problem")
+    found = []
+    for module in pkgutil.iter_modules(attacks.__path__):
+        if module.name.startswith("control_"):
+            attack = importlib.import_module(f"{attacks.__name__}.{module.name}")
+            found.append((module.name, small, attack_solution(attack), "r8"))
+    for path in sorted(KERNELS.glob("*/solutions/*.json")):
+        solution = parse_solution(path.read_text())
+        if path.stem.startswith(DISHONEST) or solution.spec.language == "cuda":
+            continue
+        problem = load_problem(path.parents[1])
+        name = f"{problem.name}/{path.stem}"
+        found.append((name, problem, solution, problem.workloads[0].uuid))
+    return found
+
+
+def library(solution: Any, work: Path) -> Path | None:
+    """What a runner loads of a C++ solution."""
+    from sandbox.box import open_sandbox
+    from sandbox.build.compiler import compile_solution
+
+    if solution.spec.language != "cpp":
+        return None
+    report = compile_solution(solution, ("cpu",), open_sandbox(work / "build"), library=True)
+    path = work / f"{solution.sha256}.so"
+    path.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    return path
+
+
+def main() -> int:
+    """Print a line a solution; fail if any honest one was refused."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    sys.path.insert(0, str(HERE.parent))
+    from sandbox.judge.client import JudgeClient
+    from sandbox.judge.models import BenchJob
+
+    refused = judged = 0
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        judge = JudgeClient(work / "judge")
+        for name, problem, solution, workload in cases(work):
+            job = BenchJob(
+                problem_path=problem.root,
+                problem_sha256=problem.sha256,
+                solution=solution,
+                workload_uuids=(workload,),
+                candidate_library=library(solution, work),
+                quick=True,
+            )
+            results = [judge.bench(job) for _ in range(options.runs)]
+            speedups = [r.speedup_geomean for r in results if r.passed]
+            bad = [r.workloads[0].reason for r in results if not r.passed]
+            judged, refused = judged + len(results), refused + len(bad)
+            line = {"solution": name, "runs": len(results), "refused": len(bad)}
+            if speedups:
+                line["speedup"] = [round(f(speedups), 3) for f in (min, statistics.median, max)]
+            print(json.dumps(line | ({"reasons": bad[:2]} if bad else {})), flush=True)
+        judge.close()
+    print(json.dumps({"judged": judged, "refused": refused}))
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
