@@ -117,6 +117,25 @@ def test_bench_gives_the_promised_document(prepared: Prepared) -> None:
         assert workload["speedup"] > 0
     runs = assay_json("audit", "query", "SELECT run_id FROM runs", "--state", str(prepared.state))
     assert [row["run_id"] for row in runs] == [document["run_id"]]
+    _a_run_can_be_shown(prepared, document["run_id"])
+
+
+def _a_run_can_be_shown(prepared: Prepared, run_id: str) -> None:
+    where = ("--state", str(prepared.state))
+    raw = assay_json("run", "show", run_id, *where)
+    assert len(raw["workloads"][0]["samples"]["candidate_us"]) >= 7
+    picture = prepared.state.parent / "run.png"
+    drawn = assay("run", "show", run_id, *where, "--plot", "--png", str(picture))
+    assert drawn.returncode == 0, drawn.stderr
+    assert "candidate │" in drawn.stdout
+    assert "baseline │" in drawn.stdout
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    status, answer, _ = run("run", "show", "run_" + "0" * 32, *where, "--json")
+    assert status == 1
+    assert answer["error"]["code"] == "unknown_run"
+    status, answer, _ = run("run", "show", "x' OR 1=1 --", *where, "--json")
+    assert status == 1
+    assert answer["error"]["code"] == "unknown_run"
 
 
 def test_bench_rejects_with_a_reason(tmp_path: Path) -> None:
@@ -299,7 +318,18 @@ def test_client_configuration_never_holds_a_token(
 
 def test_every_command_is_in_the_help() -> None:
     done = assay("--help")
-    for name in ("init", "serve", "connect", "compile", "bench", "ncu", "doctor", "demo", "audit"):
+    for name in (
+        "init",
+        "serve",
+        "connect",
+        "compile",
+        "bench",
+        "ncu",
+        "doctor",
+        "demo",
+        "audit",
+        "run",
+    ):
         assert name in done.stdout
     assert app.info.help
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tools.cli import audit, bench, client, compiler, demo, doctor, knowledge, profile, setup
+from tools.cli import audit, bench, client, compiler, demo, doctor, knowledge, profile, runs, setup
 from tools.cli import problems as problem_commands
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("client-config")(client.client_config)
 app.add_typer(setup.principal, name="principal")
 app.add_typer(problem_commands.problem, name="problem")
 app.add_typer(profile.artifact, name="artifact")
+app.add_typer(runs.run, name="run")
 app.add_typer(knowledge.wiki, name="wiki")
 app.add_typer(audit.audit, name="audit")
 
