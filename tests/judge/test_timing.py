@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import statistics
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,3 +27,14 @@ def test_clear_differences_exclude_one_and_noise_does_not() -> None:
     assert low > 1.4
     low, high = confidence_interval([0.9, 1.1, 0.95, 1.05, 1.02, 0.98, 1.08, 0.93])
     assert low < 1 < high
+
+
+@pytest.mark.parametrize("count", [6, 7, 12, 16, 40])
+def test_the_interval_holds_the_median_as_often_as_it_says(count: int) -> None:
+    """Of a skewed distribution, as latencies have one; its median is 1."""
+    generator = random.Random(count)
+    held = 0
+    for _ in range(2000):
+        low, high = confidence_interval([generator.lognormvariate(0, 1) for _ in range(count)])
+        held += low <= 1 <= high
+    assert held / 2000 > 0.94
