@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -63,7 +62,6 @@ class Command:
         files: small files that appear, read-only, below `/sandbox/in`.
         mounts: further paths; the Python runtime is always there.
         env: the whole environment beyond PATH, HOME, TMPDIR, LANG, USER.
-        cpus: the processors it is bound to, for good; empty for all.
     """
 
     argv: tuple[str, ...]
@@ -71,8 +69,6 @@ class Command:
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
-    device: str = "cpu"
-    cpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,23 +117,17 @@ class Sandbox:
                 outputs=collect(process.slot.outputs),
             )
 
-    def start(self, command: Command, channel: socket.socket | None = None) -> Process:
-        """Start a command; `channel` becomes its descriptor 3.
+    def start(self, command: Command) -> Process:
+        """Start a command.
 
         Raises:
-            SandboxFailure: no slot is free, or the device is not available.
+            SandboxFailure: no slot is free, or bubblewrap cannot be started.
         """
-        if command.device != "cpu":
-            raise SandboxFailure(
-                "device_unavailable",
-                f"Device {command.device!r} cannot be passed into the sandbox yet.",
-                "Use device='cpu'.",
-            )
         slot = lease(self.work)
         try:
             for name, content in command.files.items():
                 _place(slot.inputs, name, content)
-            return self._spawn(command, slot, channel)
+            return self._spawn(command, slot)
         except BaseException:
             slot.release()
             raise
@@ -156,11 +146,8 @@ class Sandbox:
     ) -> None:
         self.close()
 
-    def _spawn(self, command: Command, slot: Slot, channel: socket.socket | None) -> Process:
+    def _spawn(self, command: Command, slot: Slot) -> Process:
         info_read, info_write = os.pipe()
-        passed = [info_write]
-        if channel is not None:
-            passed.append(channel.fileno())
         argv = bwrap.command_line(
             program=self.program,
             mounts=(*runtime_mounts(), *command.mounts),
@@ -170,9 +157,7 @@ class Sandbox:
             uid=slot.uid,
             limits=command.limits.inner(),
             tmp_bytes=command.limits.tmp_bytes,
-            channel=channel.fileno() if channel is not None else None,
             info=info_write,
-            cpus=command.cpus,
             argv=command.argv,
         )
         try:
@@ -181,7 +166,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                pass_fds=passed,
+                pass_fds=[info_write],
                 env={},
                 cwd="/",
                 start_new_session=True,
@@ -201,12 +186,12 @@ class LazySandbox(Sandbox):
         super().__init__(work, "")
         self._lock = threading.Lock()
 
-    def start(self, command: Command, channel: socket.socket | None = None) -> Process:
+    def start(self, command: Command) -> Process:
         with self._lock:
             if not self.program:
                 opened = open_sandbox(self.work)
                 self.program = opened.program
-        return super().start(command, channel)
+        return super().start(command)
 
 
 def open_sandbox(work: Path) -> Sandbox:

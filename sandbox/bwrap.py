@@ -29,9 +29,7 @@ def command_line(
     uid: int | None,
     limits: Mapping[str, int],
     tmp_bytes: int,
-    channel: int | None,
     info: int,
-    cpus: Sequence[int],
     argv: Sequence[str],
 ) -> list[str]:
     """The argv that starts `argv` inside, confined by the launcher.
@@ -47,8 +45,7 @@ def command_line(
         "readable": ["/"],
         "writable": list(WRITABLE),
         "directory": "/tmp",  # noqa: S108
-        "channel": channel,
-        "cpus": list(cpus),
+        "cpus": [],
     }
     every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]
     return [

@@ -36,9 +36,8 @@ def main(arguments: list[str]) -> None:
     policy = json.loads(arguments[0])
     command = arguments[1:]
     sys.path.insert(0, policy["library"])
-    keep = _place_channel(policy.get("channel"))
     confine(policy)
-    os.closerange(keep, 4096)
+    os.closerange(3, 4096)
     os.execve(command[0], command, dict(os.environ))
 
 
@@ -70,16 +69,6 @@ def confine(policy: dict[str, Any]) -> None:
     landlock.restrict(policy["readable"], policy["writable"])
     os.chdir(policy["directory"])
     seccomp.install()
-
-
-def _place_channel(descriptor: int | None) -> int:
-    """Move the channel to descriptor 3; return the first descriptor to close."""
-    if descriptor is None:
-        return 3
-    if descriptor != 3:
-        os.dup2(descriptor, 3)
-    os.set_inheritable(3, True)
-    return 4
 
 
 def _drop_privileges(libc: ctypes.CDLL, uid: int) -> None:
