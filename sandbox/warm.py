@@ -134,14 +134,16 @@ class Zygote:
         self._control, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
             drivers = driver_mounts() if self._gpu else ()
+            mounts = (*runtime_mounts(), *drivers)
             settings = {
                 "library": LIBRARY,
                 "control": inner.fileno(),
                 "imports": list(self._imports),
+                "kept": [m.target for m in mounts if m.target.startswith("/tmp/")],  # noqa: S108
             }
             argv = bwrap.zygote_command_line(
                 program=self._sandbox.program,
-                mounts=(*runtime_mounts(), *drivers),
+                mounts=mounts,
                 devices=self._gpu.nodes() if self._gpu else (),
                 env=ENVIRONMENT
                 | _library_path(drivers)

@@ -32,7 +32,7 @@ from typing import Any
 _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
     0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x20000000, 0x40000000,
 )  # fmt: skip
-_NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 1 << 14, 1 << 18
+_NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 1 << 12, 1 << 14, 1 << 18
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 FAILED = 121
@@ -59,6 +59,7 @@ def main(arguments: list[str]) -> None:
         if not packet:
             return
         request = json.loads(packet)
+        request["policy"]["kept"] = settings["kept"]
         pidfd = _fork(own_namespace, partial(_child, control, request, descriptors))
         for descriptor in descriptors:
             os.close(descriptor)
@@ -150,9 +151,15 @@ def _separate(policy: dict[str, Any]) -> None:
     _check(_libc.unshare(_NEWNS | _NEWNET | _NEWIPC | _NEWUTS), "unshare")
     _libc.unshare(_NEWCGROUP)  # absent on some kernels, and nothing depends on it
     _mount(None, "/", None, _REC | _PRIVATE)
+    # What is bound below /tmp (a virtual environment, say) must not vanish under the private one.
+    kept = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in policy["kept"]}
     size = policy["tmp_bytes"]
     owner = "" if policy["uid"] is None else f",uid={policy['uid']}"
     _mount("tmpfs", "/tmp", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
+    for path, descriptor in kept.items():
+        os.makedirs(path, mode=0o755)  # noqa: PTH103
+        _mount(f"/proc/self/fd/{descriptor}", path, None, _BIND | _REC)
+        os.close(descriptor)
     _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
     _mount("tmpfs", policy["inputs"], "tmpfs", _NOSUID | _NODEV, f"size={size},mode=0755{owner}")
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)

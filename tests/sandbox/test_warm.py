@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from sandbox.box import open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.judge.arm import Arm
 from sandbox.process import _threads
+from sandbox.runtime import Mount, runtime_mounts
 from sandbox.selftest import self_test_child
 from sandbox.warm import Zygote
 from tests.judge.conftest import solution
@@ -114,6 +117,33 @@ def test_what_a_child_left_behind_dies_with_it(arms: list[Arm]) -> None:
     arms[0].close()
     for pid in inside:
         assert _threads(pid) <= {"Z", "X"}
+
+
+def test_an_environment_below_tmp_stays_visible_and_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Path(tempfile.mkdtemp(dir="/tmp"))
+    (environment / "module.py").write_text("word = 'found it'")
+    environment.chmod(0o755)
+    more = (*runtime_mounts(), Mount(environment, str(environment)))
+    monkeypatch.setattr("sandbox.warm.runtime_mounts", lambda: more)
+    server = Zygote(open_sandbox(tmp_path), imports=("sandbox.runner.main", "torch"))
+    arm = Arm(server)
+    try:
+        code = (
+            f"import os, sys; sys.path.insert(0, {str(environment)!r})\n"
+            "import module\n"
+            f"try: open({str(environment / 'new')!r}, 'w'); said = 'wrote'\n"
+            "except OSError as error: said = f'{module.word} {os.strerror(error.errno)} '\n"
+            "said += str(os.listdir('/tmp'))"
+        )
+        said = says(arm, code)
+        assert "found it Read-only file system" in said or "found it Permission denied" in said
+        assert f"[{environment.name!r}]" in said
+    finally:
+        arm.close()
+        server.close()
+        shutil.rmtree(environment)
 
 
 def test_a_fork_server_that_died_is_started_again(tmp_path: Path) -> None:
