@@ -50,7 +50,6 @@ class AddArtifact(BaseModel):
 
 
 Request = AddProblem | AddArtifact
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
 
 
 class Registries(Protocol):
@@ -154,7 +153,8 @@ def _serve(listener: socket.socket, services: Registries) -> None:
 
 def _answer(services: Registries, packet: bytes) -> dict[str, object]:
     try:
-        return {"result": _perform(services, _REQUEST.validate_json(packet))}
+        request: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="op")])
+        return {"result": _perform(services, request.validate_json(packet))}
     except AssayError as error:
         return {"error": [error.code, error.message, error.hint]}
     except ValidationError:
