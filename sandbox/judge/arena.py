@@ -281,6 +281,7 @@ class HostArena(Arena):
                     return True
             if exchange.waiting():
                 return turns[1] >= call
+            os.sched_yield()
         return True
 
     def close(self) -> None:

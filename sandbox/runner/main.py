@@ -27,6 +27,7 @@ from typing import Any
 
 CHANNEL = 3
 PAGE = 4096
+SPINS = 1000
 INPUTS = "/sandbox/in"
 MAX_PACKET = 1 << 17
 
@@ -177,12 +178,21 @@ class HostArena(Arena):
         turns[1] = 0
         with self.torch.no_grad():
             for number, (inputs, outputs) in enumerate(calls, 1):
-                while turns[0] < number:
-                    pass
+                _await(turns, number)
                 if not idle:
                     self.call(run, inputs, outputs, in_place)
                 turns[1] = number
         return {}
+
+
+def _await(turns: memoryview, number: int) -> None:
+    """Wait for the inputs of a call without sleeping, but let others run now and then: the judge
+    itself may have to share this processor."""
+    while turns[0] < number:
+        for _ in range(SPINS):
+            if turns[0] >= number:
+                return
+        os.sched_yield()
 
 
 def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:

@@ -40,8 +40,8 @@ def test_attack(name: str, run_attack: RunAttack) -> None:
     assert result.passed, workload
     assert workload.latency_us is not None
     if attack.EXPECT in ("not faster", "harmless"):
-        assert workload.speedup is not None
-        assert workload.speedup < 1.4
+        assert workload.speedup_low is not None
+        assert workload.speedup_low < 1.2  # what is proved, however busy the machine is
     if attack.EXPECT == "slow":
         assert workload.speedup is not None
         assert workload.speedup < 0.6  # five times the work cannot look like one
