@@ -20,7 +20,7 @@ from typing import Any
 
 from sandbox.errors import AssayError, SandboxFailure
 from sandbox.runtime import SYSTEM_PATHS, Mount
-from sandbox.slots import SHARED_LOCKS
+from sandbox.slots import open_lock
 
 CONTROL_NODES = (
     "/dev/nvidiactl",
@@ -42,7 +42,6 @@ class Gpu:
         name: the product's name.
         capability: compute capability, such as (9, 0).
         driver: the driver's version.
-        bandwidth: peak bytes a second of its memory, from memory clock and bus width.
     """
 
     index: int
@@ -51,7 +50,6 @@ class Gpu:
     name: str
     capability: tuple[int, int]
     driver: str
-    bandwidth: float
 
     @property
     def target(self) -> str:
@@ -76,7 +74,7 @@ class State:
         temperature_c: of the die.
         power_w: drawn.
         slowdowns: reasons why its clocks are held down, other than having nothing to do.
-        processes: others that compute on it, by pid.
+        processes: how many compute on it, ours included.
     """
 
     sm_mhz: int
@@ -84,7 +82,7 @@ class State:
     temperature_c: int
     power_w: float
     slowdowns: tuple[str, ...]
-    processes: tuple[int, ...]
+    processes: int
 
 
 _SLOWDOWNS = {
@@ -114,10 +112,6 @@ def find_gpus() -> list[Gpu]:
                 name=str(nvml.nvmlDeviceGetName(handle)),
                 capability=tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
                 driver=driver,
-                bandwidth=2e6
-                * nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM)
-                * nvml.nvmlDeviceGetMemoryBusWidth(handle)
-                / 8,
             )
             for index, handle in enumerate(handles)
         ]
@@ -154,9 +148,7 @@ def state(gpu: Gpu) -> State:
             temperature_c=int(nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
             power_w=nvml.nvmlDeviceGetPowerUsage(handle) / 1e3,
             slowdowns=tuple(name for bit, name in _SLOWDOWNS.items() if reasons & bit),
-            processes=tuple(
-                sorted(int(p.pid) for p in nvml.nvmlDeviceGetComputeRunningProcesses(handle))
-            ),
+            processes=len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
         )
 
 
@@ -167,9 +159,7 @@ def lease(gpu: Gpu, work: Path, timeout_s: float) -> Iterator[None]:
     Raises:
         SandboxFailure: `gpu_busy`, when it stays taken for that long.
     """
-    locks = SHARED_LOCKS if os.geteuid() == 0 else work / "locks"
-    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(locks / f"gpu-{gpu.uuid}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = open_lock(work, f"gpu-{gpu.uuid}")
     deadline = time.monotonic() + timeout_s
     try:
         while True:

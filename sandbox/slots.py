@@ -43,6 +43,13 @@ class Slot:
         os.close(self._lock)
 
 
+def open_lock(work: Path, name: str) -> int:
+    """A file to lock: as root, one that all servers of the host share."""
+    locks = SHARED_LOCKS if os.geteuid() == 0 else work / "locks"
+    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return os.open(locks / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
 def lease(work: Path) -> Slot:
     """Take a free slot, with fresh empty directories.
 
@@ -50,10 +57,8 @@ def lease(work: Path) -> Slot:
         SandboxFailure: `no_slot`, when all are in use.
     """
     root = os.geteuid() == 0
-    locks = SHARED_LOCKS if root else work / "locks"
-    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
     for number in range(COUNT):
-        descriptor = os.open(locks / f"slot-{number}", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        descriptor = open_lock(work, f"slot-{number}")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -35,7 +35,6 @@ _NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
 _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 1 << 12, 1 << 14, 1 << 18
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
-FAILED = 121
 CHANNEL = 3
 MAX_REQUEST = 1 << 17
 
@@ -121,7 +120,7 @@ def _child(control: socket.socket, request: dict[str, Any], descriptors: list[in
         _become(request, *descriptors)
     except BaseException as error:
         os.write(2, f"sandbox: {type(error).__name__}: {error}\n".encode())
-    os._exit(FAILED)
+    os._exit(1)
 
 
 def _become(request: dict[str, Any], channel: int, output: int) -> None:

@@ -12,12 +12,14 @@ import fcntl
 import mmap
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 
+from sandbox.errors import CandidateFailure
 from sandbox.process import Namespace
 from sandbox.vmm import Region
 
@@ -106,7 +108,6 @@ class Batch:
     """Inputs of several calls, laid out as an arena wants them: outputs are poison."""
 
     def __init__(self, where: Layout, calls: Sequence[list[Any]]) -> None:
-        self.layout = where
         self.calls = calls
         size = where.stride * len(calls)
         self.flat = torch.full((size,), POISON, dtype=torch.uint8, device=where.device)
@@ -125,12 +126,18 @@ class Batch:
         return found if any(found) else None
 
 
-class Arena:
-    """Memory for up to `capacity` calls at a time, shared with one runner."""
+class Arena(ABC):
+    """Memory for up to `capacity` calls at a time, shared with one runner.
 
-    def __init__(self, where: Layout, capacity: int) -> None:
+    Attributes:
+        descriptor: the memory, to be handed over when it is mapped.
+    """
+
+    def __init__(self, where: Layout, capacity: int, descriptor: int, memory: torch.Tensor) -> None:
         self.layout = where
         self.capacity = capacity
+        self.descriptor = descriptor
+        self._memory = memory
         self._taken: list[torch.Tensor] = []
 
     def description(self) -> dict[str, Any]:
@@ -143,27 +150,25 @@ class Arena:
             "outputs": [field.as_json() for field in self.layout.outputs],
         }
 
-    @property
-    def descriptor(self) -> int:
-        """The memory to hand over when it is mapped."""
-        raise NotImplementedError
-
+    @abstractmethod
     def prepare(self, batch: Batch) -> None:
         """Get ready for a batch, before the clock starts."""
-        raise NotImplementedError
 
+    @abstractmethod
     def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
         """Let the runner work: from when inputs are within its reach until nothing that it still
         does can change the outputs. It is stopped before and after.
 
         Returns:
             The answer, and the seconds between those two moments.
+
+        Raises:
+            CandidateFailure: there is no answer, or it comes without the work.
         """
-        raise NotImplementedError
 
     def close(self) -> None:
         """Give the memory back."""
-        raise NotImplementedError
+        os.close(self.descriptor)
 
     def outputs(self) -> list[torch.Tensor]:
         """Each output of the batch's calls, `[calls, ...]`, as they were taken; until the next."""
@@ -182,22 +187,25 @@ class Arena:
             if field is not None and not self._same(batch, field.offset, field.size_bytes)
         ]
 
-    @property
-    def _flat(self) -> torch.Tensor:
-        raise NotImplementedError
-
     def _shared(self, count: int, field: Field) -> torch.Tensor:
         """A tensor of the first `count` slots where the runner has it: `[count, elements]`."""
         stride = self.layout.stride
-        return _words(self._flat, stride, count, field.offset, field.size_bytes, field.dtype)
+        return _words(self._memory, stride, count, field.offset, field.size_bytes, field.dtype)
 
-    def _prepare_outputs(self, count: int) -> None:
-        """Poison them where the runner has them, and make room for what will be taken."""
+    def _poison(self, count: int) -> None:
+        """Nothing is left of earlier batches: where the runner looks, nor in what will be taken."""
+        self._rows(self._memory, count).fill_(-1)  # in every byte
         shared = [self._shared(count, field) for field in self.layout.outputs]
-        for field, there in zip(self.layout.outputs, shared, strict=True):
-            if field.size_bytes:
-                there.view(torch.uint8).fill_(POISON)
-        self._taken = [torch.empty(t.shape, dtype=t.dtype, device=t.device) for t in shared]
+        self._taken = [
+            torch.full((t.nbytes,), POISON, dtype=torch.uint8, device=t.device)
+            .view(t.dtype)
+            .view(t.shape)
+            for t in shared
+        ]
+
+    def _inputs(self, flat: torch.Tensor, count: int) -> torch.Tensor:
+        """The inputs' part of the slots, as rows of 8-byte words."""
+        return self._rows(flat, count)[:, : self.layout.input_bytes // 8]
 
     def _rows(self, flat: torch.Tensor, count: int) -> torch.Tensor:
         """The slots as rows of 8-byte words."""
@@ -207,7 +215,7 @@ class Arena:
         dtype = torch.int64 if size % 8 == 0 else torch.uint8
         now, given = (
             _words(flat, self.layout.stride, len(batch), offset, size, dtype)
-            for flat in (self._flat, batch.flat)
+            for flat in (self._memory, batch.flat)
         )
         return torch.equal(now, given)
 
@@ -220,28 +228,21 @@ class HostArena(Arena):
     """
 
     def __init__(self, where: Layout, capacity: int) -> None:
-        super().__init__(where, capacity)
-        size = PAGE + where.stride * capacity
-        self._file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(self._file, size)
-        fcntl.fcntl(self._file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
-        shared = mmap.mmap(self._file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        size = where.stride * capacity
+        file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(file, PAGE + size)
+        fcntl.fcntl(file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
+        shared = mmap.mmap(file, PAGE + size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        memory = torch.frombuffer(shared, dtype=torch.uint8, offset=PAGE, count=size)
+        super().__init__(where, capacity, file, memory)
         self._turns = memoryview(shared)[:16].cast("q")
-        self._memory = torch.frombuffer(
-            shared, dtype=torch.uint8, offset=PAGE, count=where.stride * capacity
-        )
         self._reveal: list[tuple[torch.Tensor, torch.Tensor]] = []
         self._take: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
 
-    @property
-    def descriptor(self) -> int:
-        return self._file
-
     def prepare(self, batch: Batch) -> None:
-        count, words = len(batch), self.layout.input_bytes // 8
-        self._prepare_outputs(count)
-        there, given = (self._rows(flat, count)[:, :words] for flat in (self._memory, batch.flat))
-        there.fill_(-1)
+        count = len(batch)
+        self._poison(count)
+        there, given = (self._inputs(flat, count) for flat in (self._memory, batch.flat))
         self._reveal = list(zip(there.unbind(), given.unbind(), strict=True))
         shared = [self._shared(count, field).unbind() for field in self.layout.outputs]
         taken = [output.unbind() for output in self._taken]
@@ -255,16 +256,15 @@ class HostArena(Arena):
         turns = self._turns
         runner.resume()
         exchange.send()
-        if not self._await_turn(0, exchange):
-            return exchange.receive(), 0.0
+        self._await_turn(0, exchange)
         started = time.perf_counter()
         for call, ((there, given), outputs) in enumerate(
             zip(self._reveal, self._take, strict=True), 1
         ):
             there.copy_(given)
             turns[0] = call
-            if turns[1] < call and not self._await_turn(call, exchange):
-                break
+            if turns[1] < call:
+                self._await_turn(call, exchange)
             for own, theirs in outputs:
                 own.copy_(theirs)
         wall_s = time.perf_counter() - started
@@ -272,45 +272,36 @@ class HostArena(Arena):
         runner.pause()
         return answer, wall_s
 
-    def _await_turn(self, call: int, exchange: Exchange) -> bool:
-        """Wait for the output of a call; False if there is an answer, or nobody, instead."""
+    def _await_turn(self, call: int, exchange: Exchange) -> None:
+        """Wait for the output of a call.
+
+        Raises:
+            CandidateFailure: it will not come: there is an answer, or nobody, instead.
+        """
         turns = self._turns
         while turns[1] < call:
             for _ in range(SPINS):
                 if turns[1] >= call:
-                    return True
-            if exchange.waiting():
-                return turns[1] >= call
+                    return
+            if exchange.waiting() and turns[1] < call:
+                exchange.receive()  # why, if it says so
+                raise CandidateFailure("forged_reply", "The runner answered before it was done.")
             os.sched_yield()
-        return True
-
-    def close(self) -> None:
-        os.close(self._file)
-
-    @property
-    def _flat(self) -> torch.Tensor:
-        return self._memory
 
 
 class DeviceArena(Arena):
     """GPU memory, mapped by both sides."""
 
     def __init__(self, where: Layout, capacity: int) -> None:
-        super().__init__(where, capacity)
-        self._region = Region(where.stride * capacity, where.device.index or 0)
-        self._file = self._region.create()
-        self._memory: torch.Tensor = self._region.bytes_tensor(where.stride * capacity)
+        size = where.stride * capacity
+        self._region = Region(size, where.device.index or 0)
+        file = self._region.create()
+        super().__init__(where, capacity, file, self._region.bytes_tensor(size))
         self._given = self._memory
 
-    @property
-    def descriptor(self) -> int:
-        return self._file
-
     def prepare(self, batch: Batch) -> None:
-        count, words = len(batch), self.layout.input_bytes // 8
-        self._prepare_outputs(count)
-        self._rows(self._memory, count)[:, :words].fill_(-1)
-        self._given = self._rows(batch.flat, count)[:, :words]
+        self._poison(len(batch))
+        self._given = self._inputs(batch.flat, len(batch))
         torch.cuda.synchronize(self.layout.device)
 
     def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
@@ -325,8 +316,7 @@ class DeviceArena(Arena):
         return answer, wall_s
 
     def _reveal(self) -> None:
-        count, words = self._given.shape
-        self._rows(self._memory, count)[:, :words].copy_(self._given)
+        self._inputs(self._memory, len(self._given)).copy_(self._given)
         torch.cuda.synchronize(self.layout.device)
 
     def _take(self) -> None:
@@ -336,12 +326,8 @@ class DeviceArena(Arena):
         torch.cuda.synchronize(self.layout.device)
 
     def close(self) -> None:
-        os.close(self._file)
+        super().close()
         self._region.close()
-
-    @property
-    def _flat(self) -> torch.Tensor:
-        return self._memory
 
 
 def make_arena(where: Layout, capacity: int) -> Arena:

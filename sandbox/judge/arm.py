@@ -66,7 +66,6 @@ class Arm:
             self._child: Child = zygote.fork(RUNNER, limits, inner, cpus)
         self._ready = False
         self._arena: Arena | None = None
-        self.style = True
 
     def wait_ready(self) -> None:
         """Wait until torch is imported. No candidate code has run yet: a failure here is ours."""
@@ -95,7 +94,6 @@ class Arm:
         contents = {f"src/{source.path}": source.content.encode() for source in solution.sources}
         if library is not None:
             contents["solution.so"] = library.read_bytes()
-        self.style = solution.spec.destination_passing_style
         with _memory(b"".join(contents.values())) as memory:
             self._ask(
                 {
@@ -103,7 +101,7 @@ class Arm:
                     "language": solution.spec.language,
                     "entry_file": solution.spec.entry_file,
                     "entry_symbol": solution.spec.entry_symbol,
-                    "style": self.style,
+                    "style": solution.spec.destination_passing_style,
                     "files": [
                         {"path": path, "bytes": len(content)} for path, content in contents.items()
                     ],
@@ -112,7 +110,7 @@ class Arm:
                 timeout_s,
             )
 
-    def map(self, where: Layout, capacity: int, timeout_s: float) -> Arena:
+    def map(self, where: Layout, capacity: int, timeout_s: float) -> None:
         """Give the runner an arena for up to `capacity` calls; it is stopped from now on.
 
         Raises:
@@ -124,7 +122,6 @@ class Arm:
         self._child.namespace.resume()
         self._ask({"op": "map", **arena.description()}, arena.descriptor, timeout_s)
         self._child.namespace.pause()
-        return arena
 
     @property
     def arena(self) -> Arena:

@@ -25,7 +25,6 @@ from sandbox.judge.models import (
     BenchResult,
     Environment,
     GpuEnvironment,
-    GpuState,
     WorkloadResult,
 )
 from sandbox.judge.pool import Pool
@@ -129,12 +128,10 @@ class _Run:
 
     def workload(self, number: int, workload: Workload) -> WorkloadResult:
         """Judge one workload; whatever the candidate does, there is a result."""
-        official_status = "NOT_RUN"
         verdict: official.OfficialVerdict | None = None
         try:
             oracle = self._oracle(number, workload)
             verdict, where, checked = self._correct(oracle)
-            official_status = verdict.status
             if verdict.status != "PASSED":
                 raise Rejected(verdict.status, "official", "flashinfer-bench rejects it.")
             measured = self._time(oracle, where)
@@ -143,7 +140,7 @@ class _Run:
             return WorkloadResult(
                 uuid=workload.uuid,
                 status=rejected.status,
-                official_status=rejected.status if verdict is None else official_status,
+                official_status=rejected.status if verdict is None else verdict.status,
                 assay_status=rejected.rule,
                 reason=rejected.reason,
                 max_abs_error=verdict.max_abs_error if verdict else None,
@@ -195,6 +192,14 @@ class _Run:
             )
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
+        except Rejected as late:  # no time is left
+            return WorkloadResult(
+                uuid=result.uuid,
+                status=late.status,
+                official_status=result.official_status,
+                assay_status=late.rule,
+                reason=late.reason,
+            )
         disturbed = result.baseline_us > (1 + TOLERATED) * alone_us
         factor = alone_us / result.baseline_us if disturbed else 1.0
         assert result.speedup and result.speedup_low and result.speedup_high
@@ -386,22 +391,12 @@ def _summary(
     )
 
 
-def _gpu_state(pool: Pool) -> GpuState | None:
-    if pool.gpu is None:
-        return None
-    now = gpu.state(pool.gpu)
-    return GpuState(
-        sm_mhz=now.sm_mhz,
-        memory_mhz=now.memory_mhz,
-        temperature_c=now.temperature_c,
-        power_w=now.power_w,
-        slowdowns=now.slowdowns,
-        processes=len(now.processes),
-    )
+def _gpu_state(pool: Pool) -> gpu.State | None:
+    return None if pool.gpu is None else gpu.state(pool.gpu)
 
 
 def _gpu_environment(
-    pool: Pool, before: GpuState | None, after: GpuState | None, ours: int
+    pool: Pool, before: gpu.State | None, after: gpu.State | None, ours: int
 ) -> GpuEnvironment | None:
     if pool.gpu is None or before is None or after is None:
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.gpu import State
 from sandbox.solution import Solution
 
 
@@ -39,25 +40,14 @@ class Samples(_Model):
     )
 
 
-class GpuState(_Model):
-    """What the GPU was doing at a moment."""
-
-    sm_mhz: int
-    memory_mhz: int
-    temperature_c: int
-    power_w: float
-    slowdowns: tuple[str, ...]
-    processes: int = Field(description="That compute on it, ours included.")
-
-
 class GpuEnvironment(_Model):
     """The GPU of a run."""
 
     name: str
     uuid: str
     driver: str
-    before: GpuState
-    after: GpuState
+    before: State
+    after: State
     contended: bool = Field(
         description="Somebody else computed on it, or its clocks were held down."
     )
