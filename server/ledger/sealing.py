@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ from server.ledger.views import cache_sql
 
 _WAKE_S = 30.0
 _CACHE_TIMEOUT_S = 600.0
+_SCRATCH = ".sealing-"
+"""Hidden: whatever a killed process leaves in there is no part of the ledger."""
 
 
 class Sealer:
@@ -51,6 +54,8 @@ class Sealer:
         self.problem: AssayError | None = None
 
     def start(self) -> None:
+        for scratch in self._layout.cache.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(scratch, ignore_errors=True)
         self._thread.start()
 
     def wake(self) -> None:
@@ -116,16 +121,14 @@ class Sealer:
     def _build_cache(self, start: int) -> None:
         """Write a segment's Parquet file, announced by an event before it is in place."""
         target = self._layout.cache_segment(start)
-        temporary = target.with_name(f".{target.name}.tmp")
-        with tempfile.NamedTemporaryFile(dir=self._layout.cache, prefix=".raw-") as raw:
+        with tempfile.TemporaryDirectory(dir=self._layout.cache, prefix=_SCRATCH) as scratch:
             source = self._layout.live_segment(start)
             if not source.exists():
-                with self._layout.open_segment(start) as packed:
-                    while block := packed.read(1 << 20):
-                        raw.write(block)
-                raw.flush()
-                source = Path(raw.name)
-            request = {"mode": "cache", "sql": cache_sql(source, temporary)}
+                source = Path(scratch, "raw.jsonl")
+                with self._layout.open_segment(start) as packed, source.open("wb") as raw:
+                    shutil.copyfileobj(packed, raw, 1 << 20)
+            parquet = Path(scratch, target.name)
+            request = {"mode": "cache", "sql": cache_sql(source, parquet)}
             subprocess.run(
                 [sys.executable, "-I", duck_worker.__file__],
                 input=json.dumps(request).encode(),
@@ -134,12 +137,12 @@ class Sealer:
                 capture_output=True,
                 timeout=_CACHE_TIMEOUT_S,
             )
-        with temporary.open("rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
-            os.fchmod(file.fileno(), 0o400)
-            os.fsync(file.fileno())
-        self._append("log.sealed", data={"first_line": start, "cache_sha256": digest})
-        temporary.replace(target)
+            with parquet.open("rb") as file:
+                digest = file_digest(file, "sha256").hexdigest()
+                os.fchmod(file.fileno(), 0o400)
+                os.fsync(file.fileno())
+            self._append("log.sealed", data={"first_line": start, "cache_sha256": digest})
+            parquet.replace(target)
         sync_directory(self._layout.cache)
 
     def _remove_live(self, start: int) -> None:

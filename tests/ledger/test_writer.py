@@ -206,6 +206,37 @@ def test_kill_9_loses_nothing_acknowledged(book: Book) -> None:
     assert report.ok, report.problems
 
 
+def test_sealing_shows_only_finished_files(book: Book) -> None:
+    """A kill at any moment must not leave something that looks like a foreign file.
+
+    DuckDB writes beside a file that exists: what one killed sealing left made the next one do so.
+    """
+    seen: set[str] = set()
+    with book.open(segment_bytes=1 << 20) as ledger:
+        (book.root / "cache" / ".seg-000000000000.parquet.tmp").touch()
+        for _ in range(60):
+            ledger.append("call", data={"text": "x" * 30_000})
+        sealing = threading.Thread(target=ledger.seal)
+        sealing.start()
+        while sealing.is_alive():
+            seen |= {path.name for path in (book.root / "cache").iterdir()}
+        sealing.join()
+    assert {name for name in seen if not name.startswith(".")} <= {
+        "seg-empty.parquet",
+        *(path.name for path in (book.root / "cache").glob("seg-*[0-9].parquet")),
+    }
+
+
+def test_what_a_killed_sealing_left_is_removed(book: Book) -> None:
+    book.open().close()
+    left = book.root / "cache" / ".sealing-abc"
+    left.mkdir()
+    (left / "seg-000000000000.parquet").write_bytes(b"PAR1")
+    assert book.verify().ok
+    book.open().close()
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("cut", [1, 40, 200])
 def test_a_torn_tail_is_kept_and_declared(book: Book, cut: int) -> None:
     with book.open() as ledger:
