@@ -88,27 +88,9 @@ def theirs(attack: ModuleType, problem: Any, work: Path) -> tuple[str, float | N
 
 def ours(attack: ModuleType, problem: Any, judge: Any, work: Path) -> tuple[str, float | None]:
     """What our judge says, and the speedup."""
-    from sandbox.box import open_sandbox
-    from sandbox.build.compiler import compile_solution
-    from sandbox.judge.models import BenchJob
-    from tests.adversarial.conftest import attack_solution
+    from tests.adversarial.conftest import attack_job
 
-    solution, library = attack_solution(attack), None
-    if solution.spec.language == "cpp":
-        report = compile_solution(solution, ("cpu",), open_sandbox(work / "build"), library=True)
-        library = work / f"{solution.name}.so"
-        library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
-    result = judge.bench(
-        BenchJob(
-            problem_path=problem.root,
-            problem_sha256=problem.sha256,
-            solution=solution,
-            workload_uuids=("r8",),
-            candidate_library=library,
-            quick=True,
-            timeout_s=getattr(attack, "TIMEOUT_S", 20),
-        )
-    )
+    result = judge.bench(attack_job(attack, problem, work))
     return ("PASSED" if result.passed else result.assay), result.speedup_geomean
 
 

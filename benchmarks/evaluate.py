@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -90,11 +91,14 @@ def official(rounds: int, device: str, name: str) -> list[float]:
 
 def ours(rounds: int, device: str, name: str) -> list[float]:
     """Seconds of an evaluation by the judge: both arms, both verdicts, timed and verified."""
+    from sandbox.gpu import find_gpu
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob
     from sandbox.problem import load_problem
     from sandbox.solution import parse_solution
+    from tests.judge.conftest import build_library
 
+    target = "cpu" if device == "cpu" else find_gpu(device).target
     problem = load_problem(KERNELS / PROBLEM)
     solution = parse_solution((KERNELS / PROBLEM / "solutions" / f"{name}.json").read_text())
     times = []
@@ -105,7 +109,7 @@ def ours(rounds: int, device: str, name: str) -> list[float]:
             solution=solution,
             workload_uuids=(problem.workloads[WORKLOAD].uuid,),
             device=device,
-            candidate_library=None if device == "cpu" else library(solution, device, Path(work)),
+            candidate_library=build_library(solution, target, Path(work)),
             quick=True,
         )
         judge = JudgeClient(Path(work))
@@ -119,22 +123,9 @@ def ours(rounds: int, device: str, name: str) -> list[float]:
     return times
 
 
-def library(solution: Any, device: str, work: Path) -> Path:
-    """The solution, built for a GPU."""
-    from sandbox.box import open_sandbox
-    from sandbox.build.compiler import compile_solution
-    from sandbox.gpu import find_gpu
-
-    with open_sandbox(work / "build") as sandbox:
-        report = compile_solution(solution, (find_gpu(device).target,), sandbox, library=True)
-    assert report.targets[0].ok, report.targets[0].diagnostics
-    path = work / "solution.so"
-    path.write_bytes(next(p.content for p in report.products if p.kind == "so"))
-    return path
-
-
 def main() -> None:
     """Print medians and their ratio."""
+    sys.path.insert(0, str(KERNELS.parent))
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu", help="cpu or cuda:0")

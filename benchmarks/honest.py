@@ -45,19 +45,6 @@ def cases(work: Path) -> list[tuple[str, Any, Any, str]]:
     return found
 
 
-def library(solution: Any, work: Path) -> Path | None:
-    """What a runner loads of a C++ solution."""
-    from sandbox.box import open_sandbox
-    from sandbox.build.compiler import compile_solution
-
-    if solution.spec.language != "cpp":
-        return None
-    report = compile_solution(solution, ("cpu",), open_sandbox(work / "build"), library=True)
-    path = work / f"{solution.sha256}.so"
-    path.write_bytes(next(p.content for p in report.products if p.kind == "so"))
-    return path
-
-
 def main() -> int:
     """Print a line a solution; fail if any honest one was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -66,6 +53,7 @@ def main() -> int:
     sys.path.insert(0, str(HERE.parent))
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob
+    from tests.judge.conftest import build_library
 
     refused = judged = 0
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +65,7 @@ def main() -> int:
                 problem_sha256=problem.sha256,
                 solution=solution,
                 workload_uuids=(workload,),
-                candidate_library=library(solution, work),
+                candidate_library=build_library(solution, "cpu", work),
                 quick=True,
             )
             results = [judge.bench(job) for _ in range(options.runs)]

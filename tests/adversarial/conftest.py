@@ -8,13 +8,11 @@ from types import ModuleType
 
 import pytest
 
-from sandbox.box import open_sandbox
-from sandbox.build.compiler import compile_solution
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem
 from sandbox.solution import BuildSpec, Solution, SourceFile
-from tests.judge.conftest import bench, judge, problem
+from tests.judge.conftest import bench, build_library, judge, problem
 
 __all__ = ["bench", "judge", "problem"]
 
@@ -37,28 +35,21 @@ def attack_solution(attack: ModuleType) -> Solution:
     )
 
 
+def attack_job(attack: ModuleType, problem: Problem, work: Path) -> BenchJob:
+    """An attack on the small problem's first workload."""
+    solution = attack_solution(attack)
+    return BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution,
+        workload_uuids=("r8",),
+        candidate_library=build_library(solution, "cpu", work),
+        quick=True,
+        timeout_s=getattr(attack, "TIMEOUT_S", 20),
+    )
+
+
 @pytest.fixture
 def run_attack(judge: JudgeClient, problem: Problem, tmp_path: Path) -> RunAttack:
-    """Judge an attack on the small problem's first workload."""
-
-    def run(attack: ModuleType) -> BenchResult:
-        solution, library = attack_solution(attack), None
-        if solution.spec.language == "cpp":
-            with open_sandbox(tmp_path / "build") as sandbox:
-                report = compile_solution(solution, ("cpu",), sandbox, library=True)
-            assert report.targets[0].ok, report.targets[0].diagnostics
-            library = tmp_path / "solution.so"
-            library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
-        return judge.bench(
-            BenchJob(
-                problem_path=problem.root,
-                problem_sha256=problem.sha256,
-                solution=solution,
-                workload_uuids=("r8",),
-                candidate_library=library,
-                quick=True,
-                timeout_s=getattr(attack, "TIMEOUT_S", 20),
-            )
-        )
-
-    return run
+    """Judge an attack."""
+    return lambda attack: judge.bench(attack_job(attack, problem, tmp_path))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.box import open_sandbox
+from sandbox.build.compiler import compile_solution
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem, load_problem
@@ -42,6 +44,18 @@ def solution(source: str, *, in_place: bool = True, name: str = "s") -> Solution
         ),
         sources=(SourceFile(path="main.py", content=source),),
     )
+
+
+def build_library(candidate: Solution, target: str, work: Path) -> Path | None:
+    """What a runner loads of a compiled solution; None for the other languages."""
+    if candidate.spec.language not in ("cpp", "cuda"):
+        return None
+    with open_sandbox(work / "build") as sandbox:
+        report = compile_solution(candidate, (target,), sandbox, library=True)
+    assert report.targets[0].ok, report.targets[0].diagnostics
+    path = work / f"{candidate.sha256}.so"
+    path.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    return path
 
 
 def write_problem(directory: Path, **settings: object) -> Problem:

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import open_sandbox
-from sandbox.build.compiler import compile_solution
 from sandbox.gpu import find_gpus
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem, load_problem
 from sandbox.solution import Solution, parse_solution
-from tests.judge.conftest import HONEST, solution
+from tests.judge.conftest import HONEST, build_library, solution
 
 KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -78,13 +76,8 @@ def test_the_baseline_against_itself_is_about_one(judge: JudgeClient, rmsnorm: P
 def test_cuda_and_triton_solutions_run(
     judge: JudgeClient, rmsnorm: Problem, tmp_path: Path
 ) -> None:
-    gpu = find_gpus()[0]
     cuda = shipped(rmsnorm, "vectorized_cuda")
-    with open_sandbox(tmp_path / "work") as sandbox:
-        report = compile_solution(cuda, (gpu.target,), sandbox, library=True)
-    assert report.targets[0].ok, report.targets[0].diagnostics
-    library = tmp_path / "solution.so"
-    library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    library = build_library(cuda, find_gpus()[0].target, tmp_path)
     result = run(judge, rmsnorm, cuda, (0, 5), library)
     assert result.passed, result.workloads
     assert result.workloads[0].timing == "graph"
@@ -228,11 +221,7 @@ def test_native_solutions(judge: JudgeClient, rmsnorm: Problem, tmp_path: Path, 
     solution_ = shipped(rmsnorm, "vectorized_cuda")
     source = solution_.sources[0].model_copy(update={"content": CUDA.replace("@BODY@", code)})
     changed = solution_.model_copy(update={"sources": (source,)})
-    with open_sandbox(tmp_path / "work") as sandbox:
-        report = compile_solution(changed, (find_gpus()[0].target,), sandbox, library=True)
-    assert report.targets[0].ok, report.targets[0].diagnostics
-    library = tmp_path / "solution.so"
-    library.write_bytes(next(p.content for p in report.products if p.kind == "so"))
+    library = build_library(changed, find_gpus()[0].target, tmp_path)
     result = run(judge, rmsnorm, changed, (5,), library)
     if passes is None:
         speedup = result.workloads[0].speedup
