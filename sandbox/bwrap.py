@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -49,6 +50,7 @@ def command_line(
     }
     every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]
     return [
+        *_first_to_die(),
         program,
         *_namespaces(),
         *_identity(uid),
@@ -88,6 +90,7 @@ def zygote_command_line(
     identity = [] if as_root else ["--unshare-user", "--uid", "65534", "--gid", "65534"]
     kept = ["CAP_SYS_ADMIN", "CAP_SETPCAP", *(["CAP_SETUID", "CAP_SETGID"] if as_root else [])]
     return [
+        *_first_to_die(),
         program,
         *_namespaces(),
         *identity,
@@ -104,6 +107,16 @@ def zygote_command_line(
         "--",
         *argv,
     ]
+
+
+def _first_to_die() -> list[str]:
+    """When memory runs out, the kernel ends sandboxed processes before any other.
+
+    Limits hold per process; many processes, or files in memory, can still take all of it. What a
+    server with CAP_SYS_RESOURCE sets, the inside cannot take back.
+    """
+    program = shutil.which("choom", path="/usr/bin:/bin")
+    return [program, "-n", "1000", "--"] if program else []
 
 
 def _namespaces() -> list[str]:

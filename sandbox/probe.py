@@ -39,6 +39,7 @@ def look(hidden: Sequence[str]) -> dict[str, Any]:
         "bounding": _status("CapBnd"),
         "no_new_privs": _status("NoNewPrivs"),
         "seccomp": _status("Seccomp"),
+        "first_to_die": Path("/proc/self/oom_score_adj").read_text("ascii").strip(),
         "shadow": _can(lambda: _touch("/etc/shadow", os.O_RDONLY)),
         "hidden": [p for p in hidden if Path(p).exists()],
         "writable": [

@@ -140,6 +140,7 @@ def _judge(
         ("no capabilities", int(seen["capabilities"], 16) == 0, seen["capabilities"]),
         ("no new privileges", seen["no_new_privs"] == "1", seen["no_new_privs"]),
         ("system-call filter", seen["seccomp"] == "2", f"mode {seen['seccomp']}"),
+        ("first to die without memory", seen["first_to_die"] == "1000", seen["first_to_die"]),
         ("no /etc/shadow", not seen["shadow"], "readable" if seen["shadow"] else "absent"),
         ("state is invisible", not seen["hidden"], f"{seen['hidden']}"),
         ("the file system is read-only", not locked, f"{locked}"),

@@ -155,11 +155,17 @@ class Compiling:
         """What a runner loads of a compiled solution (cpp, cuda), built if need be; else None.
 
         Raises:
-            AssayError: `does_not_compile`; `device_unavailable`; `needs_gpu`.
+            AssayError: `does_not_compile`; `device_unavailable`; `needs_gpu`; `needs_cpu`.
         """
         if solution.spec.language not in ("cpp", "cuda"):
             return None
         target, options = "cpu", CompileOptions()
+        if solution.spec.language == "cpp" and device != "cpu":
+            raise AssayError(
+                "needs_cpu",
+                f"{solution.solution_id} is C++ for the host: it cannot read tensors on {device!r}.",
+                "Use device='cpu', or submit it with language 'cuda' (which takes .cpp files, too).",
+            )
         if solution.spec.language == "cuda":
             if device == "cpu":
                 raise AssayError(

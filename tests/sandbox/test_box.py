@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -170,6 +171,20 @@ def test_memory_time_and_files_are_limited(sandbox: Sandbox) -> None:
     assert b"No space left" in disk.stderr
     big = run(sandbox, "open('/sandbox/out/x', 'wb').write(bytes(8 << 20))", file_bytes=1 << 20)
     assert big.returncode != 0
+
+
+def test_it_dies_before_the_server_does_when_memory_runs_out(sandbox: Sandbox) -> None:
+    code = (
+        "import contextlib, pathlib\n"
+        "score = pathlib.Path('/proc/self/oom_score_adj')\n"
+        "for value in ('-500', '0'):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        score.write_text(value)\n"
+        "print(score.read_text())"
+    )
+    rights = int(re.search(r"CapEff:\s(\w+)", Path("/proc/self/status").read_text("ascii"))[1], 16)
+    bound = rights >> 24 & 1  # CAP_SYS_RESOURCE: whoever has it can keep others from lowering it
+    assert out(run(sandbox, code)) == ("1000" if bound else "0")
 
 
 def test_children_die_with_the_time_limit(sandbox: Sandbox) -> None:

@@ -217,6 +217,21 @@ def test_bad_benchmarks_say_what_to_do(live: Live) -> None:
     play(live, scene)
 
 
+@pytest.mark.parametrize(
+    ("name", "device", "word"),
+    [("fused_cpp", "cuda:0", "C++"), ("vectorized_cuda", "cpu", "CUDA")],
+)
+def test_languages_need_their_devices(live: Live, name: str, device: str, word: str) -> None:
+    async def scene(party: Party) -> None:
+        solution = load("rmsnorm_h4096", name)
+        target = "cpu" if device != "cpu" else "sm_90a"
+        built = await party.writer.call("compile_kernel", solution=solution, targets=[target])
+        arguments = {"solution_id": built.data["solution_id"], "problem": "rmsnorm_h4096"}
+        refused(await party.writer.call("run_bench", **arguments, device=device), word, device)
+
+    play(live, scene)
+
+
 def test_capture_without_a_gpu_says_what_is_missing(live: Live) -> None:
     async def scene(party: Party) -> None:
         mine = await stored(party.writer, "in_place_torch", "capture")
