@@ -14,7 +14,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from sandbox.box import Sandbox
-from sandbox.build import CompileOptions, TargetReport, cache_key, check_targets, compile_solution
+from sandbox.build import (
+    CompileOptions,
+    ExampleCall,
+    TargetReport,
+    cache_key,
+    check_targets,
+    compile_solution,
+    example_call,
+)
 from sandbox.errors import AssayError
 from sandbox.gpu import find_gpu
 from sandbox.solution import Solution
@@ -22,6 +30,7 @@ from server import access
 from server.artifacts import ArtifactStore
 from server.journal import Journal, Origin, require
 from server.principals import Principal
+from server.problems import Problems
 from server.solutions import SolutionStore, describe
 
 DEFAULT_TARGETS = {"cuda": ("sm_100a",)}
@@ -56,6 +65,7 @@ class Compiling:
         self,
         *,
         journal: Journal,
+        problems: Problems,
         solutions: SolutionStore,
         artifacts: ArtifactStore,
         sandbox: Sandbox,
@@ -64,6 +74,7 @@ class Compiling:
         timeout_s: float,
     ) -> None:
         self._journal = journal
+        self._problems = problems
         self._solutions = solutions
         self._artifacts = artifacts
         self._sandbox = sandbox
@@ -102,7 +113,8 @@ class Compiling:
         library: bool = False,
     ) -> CompileOutcome | None:
         """An earlier result for exactly this work, or None. Recorded like any other."""
-        file = self._file(solution, targets, options, library)
+        example = await asyncio.to_thread(self._example, solution)
+        file = self._file(solution, targets, options, library, example)
         if not file.is_file():
             return None
         outcome = CompileOutcome.model_validate_json(file.read_bytes())
@@ -119,6 +131,7 @@ class Compiling:
         library: bool = False,
     ) -> CompileOutcome:
         """Compile, store what came out, and record it."""
+        example = await asyncio.to_thread(self._example, solution)
         async with self._slots:
             report = await asyncio.to_thread(
                 compile_solution,
@@ -127,6 +140,7 @@ class Compiling:
                 self._sandbox,
                 options,
                 library=library,
+                example=example,
                 timeout_s=self._timeout_s,
             )
         built = []
@@ -147,7 +161,8 @@ class Compiling:
             targets=report.targets,
             artifacts=tuple(built),
         )
-        await asyncio.to_thread(_write, self._file(solution, targets, options, library), outcome)
+        file = self._file(solution, targets, options, library, example)
+        await asyncio.to_thread(_write, file, outcome)
         await self._record(outcome, origin)
         return outcome
 
@@ -200,9 +215,7 @@ class Compiling:
                         "target": target.target,
                         "ok": target.ok,
                         "registers_max": max((k.registers for k in target.kernels), default=None),
-                        "spill_bytes": sum(
-                            k.spill_load_bytes + k.spill_store_bytes for k in target.kernels
-                        ),
+                        "spill_bytes": sum(k.spill_bytes for k in target.kernels),
                     }
                     for target in outcome.targets
                 ],
@@ -210,10 +223,23 @@ class Compiling:
             },
         )
 
+    def _example(self, solution: Solution) -> ExampleCall | None:
+        """What Triton kernels are compiled for: arguments of the problem on this definition."""
+        known = solution.definition in self._journal.history.problems
+        if solution.spec.language != "triton" or not known:
+            return None
+        return example_call(self._problems.get(solution.definition))
+
     def _file(
-        self, solution: Solution, targets: tuple[str, ...], options: CompileOptions, library: bool
+        self,
+        solution: Solution,
+        targets: tuple[str, ...],
+        options: CompileOptions,
+        library: bool,
+        example: ExampleCall | None,
     ) -> Path:
-        return self._cache / f"{cache_key(solution, targets, options, library)}.json"
+        key = cache_key(solution, targets, options, library=library, example=example)
+        return self._cache / f"{key}.json"
 
 
 def _write(path: Path, outcome: CompileOutcome) -> None:

@@ -74,6 +74,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         stack.callback(sandbox.close)
         compiling = Compiling(
             journal=journal,
+            problems=problems,
             solutions=solutions,
             artifacts=artifacts,
             sandbox=sandbox,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sandbox.build import CompileOptions, TargetReport
+from sandbox.build import Change, CompileOptions, TargetReport, compare
 from sandbox.errors import AssayError
 from sandbox.solution import Solution
 from server.compiling import CompileOutcome
@@ -34,6 +34,10 @@ class CompileIn(In):
     options: CompileOptions = Field(
         default_factory=CompileOptions, description="The only compiler flags there are."
     )
+    compare_to: str | None = Field(
+        default=None,
+        description="A stored solution_id: what changed since, for the same targets and options.",
+    )
 
 
 class Artifacts(Out):
@@ -42,26 +46,19 @@ class Artifacts(Out):
     artifact_id: str
 
 
+class Comparison(Out):
+    target: str
+    changes: list[Change] = Field(description="Every figure that differs; empty: none does.")
+
+
 class CompileOut(Out):
     solution_id: str = Field(description="Content hash of the solution: name it in other tools.")
     ok: bool = Field(description="Every target compiled.")
     cached: bool
     targets: list[TargetReport]
     artifacts: list[Artifacts]
+    comparison: list[Comparison] = Field(default_factory=list, description="With compare_to.")
     job: JobHandle | None = Field(default=None, description="Set while the work is unfinished.")
-
-
-def _shape(outcome: CompileOutcome) -> CompileOut:
-    return CompileOut(
-        solution_id=outcome.solution_id,
-        ok=outcome.ok,
-        cached=outcome.cached,
-        targets=list(outcome.targets),
-        artifacts=[
-            Artifacts(target=a.target, kind=a.kind, artifact_id=a.artifact_id)
-            for a in outcome.artifacts
-        ],
-    )
 
 
 async def _handle(call: Call, args: CompileIn) -> CompileOut:
@@ -73,21 +70,29 @@ async def _handle(call: Call, args: CompileIn) -> CompileOut:
             "Pass the whole Solution the first time; afterwards its solution_id is enough.",
         )
     source = origin(call, NAME)
+    other = compiling.visible(call.principal, args.compare_to) if args.compare_to else None
     if args.solution is not None:
         solution = await compiling.store(args.solution, source)
     else:
         solution = compiling.visible(call.principal, str(args.solution_id))
     targets = compiling.targets_for(solution, args.targets)
-    cached = await compiling.cached(solution, targets, args.options, source)
-    if cached is not None:
-        return _shape(cached)
+    if other is not None:
+        compiling.targets_for(other, list(targets))
 
-    async def work(progress: object) -> CompileOutcome:
-        return await compiling.compile(solution, targets, args.options, source)
+    async def one(wanted: Solution) -> CompileOutcome:
+        cached = await compiling.cached(wanted, targets, args.options, source)
+        return cached or await compiling.compile(wanted, targets, args.options, source)
 
-    job, outcome = await start_and_wait(call, NAME, work)
-    if isinstance(outcome, CompileOutcome):
-        return _shape(outcome)
+    async def work(progress: object) -> CompileOut:
+        return shape(await one(solution), await one(other) if other else None)
+
+    if other is None:
+        cached = await compiling.cached(solution, targets, args.options, source)
+        if cached is not None:
+            return shape(cached)
+    job, done = await start_and_wait(call, NAME, work)
+    if isinstance(done, CompileOut):
+        return done
     return CompileOut(
         solution_id=solution.solution_id,
         ok=False,
@@ -98,15 +103,36 @@ async def _handle(call: Call, args: CompileIn) -> CompileOut:
     )
 
 
+def shape(outcome: CompileOutcome, other: CompileOutcome | None = None) -> CompileOut:
+    """The answer; with another outcome for the same targets, what changed since that one."""
+    pairs = zip(other.targets, outcome.targets, strict=True) if other else ()
+    return CompileOut(
+        solution_id=outcome.solution_id,
+        ok=outcome.ok,
+        cached=outcome.cached,
+        targets=list(outcome.targets),
+        artifacts=[
+            Artifacts(target=a.target, kind=a.kind, artifact_id=a.artifact_id)
+            for a in outcome.artifacts
+        ],
+        comparison=[
+            Comparison(target=now.target, changes=list(compare(before, now)))
+            for before, now in pairs
+        ],
+    )
+
+
 TOOL = Tool(
     name=NAME,
     title="Compile a kernel",
     description=(
         "Store a solution and compile it in a sandbox, without a GPU. Returns solution_id (a "
-        "content hash), and per target: ok, diagnostics (file, line, column, message) and, for "
-        "CUDA, registers, spills, stack and shared memory per kernel. Compile for sm_100a (B200) "
-        "or sm_90a (H100) on any machine. Same content again answers from the cache. "
-        "Next: run_bench."
+        "content hash), and per target: ok, diagnostics (file, line, message, remedy) and, for "
+        "CUDA and Triton, per kernel what the machine code says: registers, spills, shared memory, "
+        "occupancy, which tensor-core path it takes (tcgen05, wgmma, mma.sync) and for which input "
+        "types, load widths, hottest loops, and hints. compare_to shows what changed. Compile for "
+        "sm_100a (B200) or sm_90a (H100) on any machine. Same content again answers from the "
+        "cache. Next: run_bench."
     ),
     input_model=CompileIn,
     output_model=CompileOut,

@@ -1,28 +1,36 @@
 """Compilation of solutions in the sandbox: sources in, reports and files out.
 
-Nothing here runs candidate code; compilers read it, without a GPU and without a network.
+Compilers read candidate code, without a GPU and without a network; of Triton solutions the host code is
+run as well, in the sandbox, because only it says what to compile.
 """
 
+from sandbox.build.compare import compare
 from sandbox.build.compiler import cache_key, check_targets, compile_solution
 from sandbox.build.models import (
+    Change,
     CompileOptions,
     CompileReport,
     Diagnostic,
-    KernelResources,
+    KernelReport,
     Product,
     TargetReport,
 )
 from sandbox.build.toolchain import find_cuda
+from sandbox.build.triton_build import ExampleCall, example_call
 
 __all__ = [
+    "Change",
     "CompileOptions",
     "CompileReport",
     "Diagnostic",
-    "KernelResources",
+    "ExampleCall",
+    "KernelReport",
     "Product",
     "TargetReport",
     "cache_key",
     "check_targets",
+    "compare",
     "compile_solution",
+    "example_call",
     "find_cuda",
 ]

@@ -12,12 +12,15 @@ from pathlib import PurePosixPath
 from sandbox.box import Command, Completed, Limits, Sandbox
 from sandbox.build import messages, static
 from sandbox.build.models import CompileOptions, CompileReport, Diagnostic, Product, TargetReport
+from sandbox.build.report import read_machine_code
 from sandbox.build.toolchain import (
     find_cuda,
+    find_disassembler,
     find_host_compiler,
     tvm_ffi_root,
     tvm_ffi_version,
 )
+from sandbox.build.triton_build import ExampleCall, compile_ahead, triton_version
 from sandbox.errors import AssayError
 from sandbox.runtime import Mount
 from sandbox.solution import Solution
@@ -25,7 +28,15 @@ from sandbox.solution import Solution
 GPU_TARGETS = ("sm_80", "sm_90", "sm_90a", "sm_100", "sm_100a", "sm_103", "sm_103a", "sm_120")
 SOURCES = "/sandbox/in/src"
 OUT = "/sandbox/out"
-FORMAT = 1
+KEPT = "/tmp/kept"  # noqa: S108 - inside, private and empty
+_KEEP_PTX = (
+    "/bin/sh",
+    "-c",
+    f'mkdir {KEPT}; ptx=$1; shift; "$@"; end=$?; mv "{KEPT}/$ptx" {OUT}/ 2>&-; exit $end',
+    "sh",
+)
+"""Runs nvcc and keeps the PTX that it makes on the way."""
+FORMAT = 2
 """Part of every cache key: raise it when reports change."""
 
 
@@ -51,14 +62,21 @@ def check_targets(language: str, targets: Sequence[str]) -> None:
 
 
 def cache_key(
-    solution: Solution, targets: Sequence[str], options: CompileOptions, library: bool = False
+    solution: Solution,
+    targets: Sequence[str],
+    options: CompileOptions,
+    *,
+    library: bool = False,
+    example: ExampleCall | None = None,
 ) -> str:
     """SHA-256 over everything that can change the result, compilers' versions included."""
     versions: list[str] = []
     if solution.spec.language in ("cpp", "cuda"):
         versions = [find_host_compiler().version, tvm_ffi_version()]
     if solution.spec.language == "cuda":
-        versions.append(find_cuda().version)
+        versions += [find_cuda().version, find_disassembler().version]
+    if solution.spec.language == "triton":
+        versions += [triton_version(), example.key if example else ""]
     flags = options.model_dump(mode="json") | ({"library": True} if library else {})
     body = [FORMAT, solution.sha256, sorted(targets), flags, versions]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -71,6 +89,7 @@ def compile_solution(
     options: CompileOptions | None = None,
     *,
     library: bool = False,
+    example: ExampleCall | None = None,
     timeout_s: float = 120.0,
 ) -> CompileReport:
     """Compile for each target, side by side.
@@ -82,6 +101,7 @@ def compile_solution(
         options: flags, from an allow-list.
         library: link what a runner loads; otherwise CUDA gives cubins, which is faster and is
             what an agent looks at.
+        example: arguments of a call: without them Triton is checked for syntax only.
         timeout_s: for each compiler.
 
     Raises:
@@ -96,15 +116,17 @@ def compile_solution(
             "binding 'torch' is not supported: torch's extension builder takes minutes.",
             "Use binding 'tvm-ffi': TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, run).",
         )
-    if solution.spec.language in ("python", "triton"):
-        return CompileReport(tuple(static.check(solution, target) for target in targets), ())
+
+    def compile_one(target: str) -> tuple[TargetReport, list[Product]]:
+        if solution.spec.language in ("cpp", "cuda"):
+            return _compile_target(solution, target, sandbox, options, library, timeout_s)
+        checked = static.check(solution, target)
+        if solution.spec.language == "triton" and target != "cpu" and example and checked.ok:
+            return compile_ahead(solution, target, example, sandbox, timeout_s)
+        return checked, []
+
     with ThreadPoolExecutor(max_workers=4) as pool:
-        results = list(
-            pool.map(
-                lambda t: _compile_target(solution, t, sandbox, options, library, timeout_s),
-                targets,
-            )
-        )
+        results = list(pool.map(compile_one, targets))
     return CompileReport(
         tuple(report for report, _ in results),
         tuple(product for _, products in results for product in products),
@@ -133,16 +155,22 @@ def _compile_target(
         }
         compiler = f"nvcc {find_cuda().version}"
     log, products, timed_out, ok = "", [], False, bool(commands)
+    found: tuple[Diagnostic, ...] = ()
     for name, argv in commands.items():
         done = _run(solution, argv, sandbox, timeout_s)
-        log += done.stderr.decode("utf-8", "replace") + done.stdout.decode("utf-8", "replace")
+        words = (done.stderr + done.stdout).decode("utf-8", "replace")
+        ptx = done.outputs.get(str(PurePosixPath(name).with_suffix(".ptx")), b"")
+        log += words
+        found += messages.diagnostics(words, solution, ptx.decode("utf-8", "replace"))
         timed_out = timed_out or done.timed_out
-        content = done.outputs.get(name)
-        if done.returncode != 0 or content is None:
+        if done.returncode != 0 or name not in done.outputs:
             ok = False
             continue
-        products.append(Product(target, PurePosixPath(name).suffix[1:], name, content))
-    found = messages.diagnostics(log, solution)
+        products += [
+            Product(target, PurePosixPath(made).suffix[1:], made, content)
+            for made, content in sorted(done.outputs.items())
+            if made == name or made.endswith(".ptx")
+        ]
     if timed_out:
         found = (Diagnostic(severity="error", message=f"compiler stopped after {timeout_s:g} s"),)
     elif not commands:
@@ -161,7 +189,7 @@ def _compile_target(
     if log.strip():
         clean = log.replace(f"{SOURCES}/", "").encode()
         products.append(Product(target, "log", f"{target}.log", clean))
-    return report, products
+    return read_machine_code(report, products, sandbox)
 
 
 def _run(
@@ -208,12 +236,17 @@ def _cpp(solution: Solution, options: CompileOptions) -> tuple[str, ...]:
 
 
 def _cuda(path: str, target: str, options: CompileOptions) -> tuple[str, ...]:
+    name = PurePosixPath(path).stem
     return (
+        *_KEEP_PTX,
+        f"{name}.ptx",
         *_nvcc(target, options),
+        "--keep",
+        f"--keep-dir={KEPT}",
         "-cubin",
         f"{SOURCES}/{path}",
         "-o",
-        f"{OUT}/{PurePosixPath(path).stem}.cubin",
+        f"{OUT}/{name}.cubin",
     )
 
 

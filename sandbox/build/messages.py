@@ -7,7 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 
-from sandbox.build.models import Diagnostic, KernelResources
+from sandbox.build.models import Diagnostic, KernelReport
+from sandbox.build.remedies import remedy
 from sandbox.solution import Solution
 
 MAX_DIAGNOSTICS = 50
@@ -21,9 +22,16 @@ _NVCC = re.compile(
     r"^(?P<file>[^\s(][^(\n]*)\((?P<line>\d+)\): "
     r"(?P<severity>catastrophic error|error|warning|note|remark)(?: #[\w-]+)?: (?P<message>.*)$"
 )
-_TOOL = re.compile(
-    r"^(?:nvcc |ptxas |g\+\+: |cc1plus: |ld: |collect2: |/usr/bin/ld: )(?P<rest>.*)$"
+_PTXAS = re.compile(
+    r"^ptxas \S+\.ptx, line (?P<line>\d+); (?P<severity>error|fatal|warning)\s*: (?P<message>.*)$"
 )
+_PTX_FILE = re.compile(r'^\s*\.file\s+(?P<index>\d+)\s+"(?P<path>[^"]*)"')
+_PTX_PLACE = re.compile(r"^\s*\.loc\s+(?P<index>\d+)\s+(?P<line>\d+)")
+_TOOL = re.compile(
+    r"^(?:nvcc |ptxas |g\+\+: |cc1plus: |ld: |collect2: |/usr/bin/ld: )"
+    r"(?:(?:error|fatal)\s*: )?+(?P<rest>(?!Ptx assembly aborted).*)$"
+)
+_SERIOUS = re.compile(r"\b(?:error|fatal)\b")
 _LINKER = re.compile(
     r"(?P<rest>undefined reference to .*|cannot find -l.*|multiple definition of .*)$"
 )
@@ -37,25 +45,40 @@ _BARRIERS = re.compile(r"used (?P<barriers>\d+) barriers")
 _SHARED = re.compile(r"(?P<bytes>\d+) bytes smem")
 
 
-def diagnostics(text: str, solution: Solution) -> tuple[Diagnostic, ...]:
-    """The messages in a compiler's output, with the source lines they are about."""
+def diagnostics(text: str, solution: Solution, ptx: str = "") -> tuple[Diagnostic, ...]:
+    """The messages in a compiler's output, with the source lines they are about.
+
+    Args:
+        text: what the compiler printed.
+        solution: whose lines are quoted.
+        ptx: what ptxas was given, to find the source line of a line of it.
+    """
     lines = {source.path: source.content.split("\n") for source in solution.sources}
     found: list[Diagnostic] = []
     for raw in text.splitlines():
         line = raw.rstrip()
         if (match := _GCC.match(line) or _NVCC.match(line)) is not None:
-            found.append(_located(match, lines))
+            place = match["file"].removeprefix(SOURCES), int(match["line"])
+            found.append(_located(match, place, lines))
+        elif (match := _PTXAS.match(line)) is not None:
+            found.append(_located(match, _source_of(ptx, int(match["line"])), lines))
         elif (linker := _LINKER.search(line)) is not None:
             found.append(Diagnostic(severity="error", message=_clean(linker["rest"])))
-        elif (tool := _TOOL.match(line)) is not None and "error" in line.lower():
+        elif (tool := _TOOL.match(line)) is not None and _SERIOUS.search(line):
             found.append(Diagnostic(severity="error", message=_clean(tool["rest"])))
-    unique = list(dict.fromkeys(found))
+    unique = list(dict.fromkeys(map(with_remedy, found)))
     unique.sort(key=lambda item: ("error", "warning", "note").index(item.severity))
     return tuple(unique[:MAX_DIAGNOSTICS])
 
 
-def resources(log: str) -> tuple[KernelResources, ...]:
-    """Registers, spills, stack, shared memory and barriers of each kernel in `ptxas -v` output."""
+def with_remedy(found: Diagnostic) -> Diagnostic:
+    """The same, with what usually helps if it is an error that is known."""
+    helps = remedy(found.message) if found.severity == "error" else None
+    return found.model_copy(update={"remedy": helps})
+
+
+def resources(log: str) -> tuple[KernelReport, ...]:
+    """What `ptxas -v` prints of each kernel, under its mangled name."""
     blocks = list(_ENTRY.finditer(log))
     found = []
     for index, entry in enumerate(blocks):
@@ -66,7 +89,7 @@ def resources(log: str) -> tuple[KernelResources, ...]:
             continue
         barriers, shared = _BARRIERS.search(block), _SHARED.search(block)
         found.append(
-            KernelResources(
+            KernelReport(
                 name=entry["name"],
                 registers=int(used["registers"]),
                 spill_store_bytes=int(spill["stores"]),
@@ -76,10 +99,7 @@ def resources(log: str) -> tuple[KernelResources, ...]:
                 barriers=int(barriers["barriers"]) if barriers else None,
             )
         )
-    names = demangle([kernel.name for kernel in found])
-    return tuple(
-        kernel.model_copy(update={"name": name}) for kernel, name in zip(found, names, strict=True)
-    )
+    return tuple(found)
 
 
 def demangle(names: Iterable[str]) -> list[str]:
@@ -95,23 +115,35 @@ def demangle(names: Iterable[str]) -> list[str]:
     return plain if len(plain) == len(mangled) else mangled
 
 
-def _located(match: re.Match[str], lines: dict[str, list[str]]) -> Diagnostic:
+def _located(
+    match: re.Match[str], place: tuple[str, int] | None, lines: dict[str, list[str]]
+) -> Diagnostic:
     groups = match.groupdict()
-    path = groups["file"].removeprefix(SOURCES)
-    number = int(groups["line"])
+    path, number = place or (None, None)
+    text = lines.get(path, []) if path else []
     severity = groups["severity"]
     return Diagnostic(
         severity="error"
-        if "error" in severity
+        if "error" in severity or severity == "fatal"
         else ("warning" if severity == "warning" else "note"),
         message=_clean(groups["message"]),
         file=path,
         line=number,
         column=int(groups["column"]) if groups.get("column") else None,
-        source_line=lines[path][number - 1].strip()[:300]
-        if path in lines and 0 < number <= len(lines[path])
-        else None,
+        source_line=text[number - 1].strip()[:300] if number and 0 < number <= len(text) else None,
     )
+
+
+def _source_of(ptx: str, number: int) -> tuple[str, int] | None:
+    """The source line that a line of PTX comes from, by its line information."""
+    text = ptx.splitlines()
+    for line in reversed(text[:number]):
+        if (place := _PTX_PLACE.match(line)) is not None:
+            files = (_PTX_FILE.match(other) for other in text)
+            names = {file["index"]: file["path"] for file in files if file}
+            path = names.get(place["index"], "").removeprefix(SOURCES)
+            return (path, int(place["line"])) if path else None
+    return None
 
 
 def _clean(text: str) -> str:

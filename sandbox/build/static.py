@@ -9,7 +9,8 @@ from sandbox.solution import Solution
 
 NOTES = {
     "python": "",
-    "triton": "Checked for syntax only: Triton compiles each specialisation at its first launch.",
+    "triton": "Checked for syntax only. For a GPU target, and a definition that a problem here has, "
+    "the kernels are compiled for the arguments of its first workload.",
 }
 
 

@@ -32,6 +32,15 @@ class HostCompiler:
     version: str
 
 
+@dataclass(frozen=True)
+class Disassembler:
+    """NVIDIA's tools that read cubins."""
+
+    nvdisasm: Path
+    cuobjdump: Path
+    version: str
+
+
 @cache
 def find_cuda() -> CudaToolkit:
     """The toolkit of the machine, or the one from NVIDIA's wheels.
@@ -69,6 +78,26 @@ def find_host_compiler() -> HostCompiler:
 
 
 @cache
+def find_disassembler() -> Disassembler:
+    """Triton brings the tools along; else those of the machine's toolkit.
+
+    Raises:
+        AssayError: `compiler_missing`.
+    """
+    for directory in _disassembler_candidates():
+        nvdisasm, cuobjdump = directory / "nvdisasm", directory / "cuobjdump"
+        if nvdisasm.exists() and cuobjdump.exists():
+            version = _version([str(nvdisasm), "--version"], r"V(\d+\.\d+\.\d+)")
+            if version:
+                return Disassembler(nvdisasm, cuobjdump, version)
+    raise AssayError(
+        "compiler_missing",
+        "nvdisasm and cuobjdump are not installed, so machine code cannot be read.",
+        "Install triton (it has both), or NVIDIA's CUDA toolkit.",
+    )
+
+
+@cache
 def tvm_ffi_root() -> Path:
     """Where tvm-ffi's headers and library lie, without importing it."""
     spec = importlib.util.find_spec("tvm_ffi")
@@ -96,6 +125,15 @@ def _nvcc_candidates() -> list[Path]:
 
 def _nvvm(nvcc: Path) -> bool:
     return (nvcc.parent.parent / "nvvm" / "bin" / "cicc").exists()
+
+
+def _disassembler_candidates() -> list[Path]:
+    found = []
+    spec = importlib.util.find_spec("triton")
+    if spec is not None and spec.submodule_search_locations:
+        root = Path(next(iter(spec.submodule_search_locations)))
+        found.append(root / "backends" / "nvidia" / "bin")
+    return [*found, Path("/usr/local/cuda/bin")]
 
 
 def _version(argv: list[str], pattern: str) -> str | None:

@@ -16,6 +16,7 @@ from server.journal import Origin
 from server.scratch import command_services
 from server.settings import load_settings
 from tools.cli.output import JsonOption, StateOption, err, out, print_json, reports_errors, table
+from tools.compile_kernel import CompileOut, shape
 
 LANGUAGES: dict[str, Language] = {".cu": "cuda", ".cpp": "cpp", ".cc": "cpp", ".py": "python"}
 OPERATOR = Origin(actor="operator", role="operator", tool="compile_kernel")
@@ -52,18 +53,25 @@ def compile_solution(
     target: Annotated[
         list[str] | None, typer.Option("--target", help="cpu, sm_90a, sm_100a, …; repeatable.")
     ] = None,
+    compare_to: Annotated[
+        Path | None, typer.Option("--compare-to", help="Another solution: show what changed.")
+    ] = None,
     state: StateOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Compile a solution in the sandbox; no GPU needed."""
     solution = read_solution(file)
+    other = read_solution(compare_to) if compare_to else None
     with command_services(load_settings(state)) as bench:
-        outcome = asyncio.run(_compile(bench.services.compiling, solution, target or []))
+        compiling = bench.services.compiling
+        outcome = asyncio.run(_compile(compiling, solution, target or []))
+        before = asyncio.run(_compile(compiling, other, target or [])) if other else None
         note = bench.note
+    answer = shape(outcome, before)
     if json_output:
-        print_json(outcome)
+        print_json(answer)
     else:
-        _show(outcome)
+        _show(answer)
         err.print(f"[dim]{note}[/]")
     if not outcome.ok:
         raise typer.Exit(1)
@@ -77,16 +85,22 @@ async def _compile(compiling: Compiling, solution: Solution, asked: list[str]) -
     return cached or await compiling.compile(solution, targets, options, OPERATOR)
 
 
-def _show(outcome: CompileOutcome) -> None:
+def _show(outcome: CompileOut) -> None:
     verdict = "[green]compiled[/]" if outcome.ok else "[red]failed[/]"
     out.print(f"{outcome.solution_id} {verdict}{' (cached)' if outcome.cached else ''}")
     diagnostics = [(t.target, d) for t in outcome.targets for d in t.diagnostics]
     if diagnostics:
         table(
             "Diagnostics",
-            ("target", "where", "severity", "message"),
+            ("target", "where", "severity", "message", "try"),
             [
-                (name, f"{d.file or ''}:{d.line or ''}:{d.column or ''}", d.severity, d.message)
+                (
+                    name,
+                    f"{d.file or ''}:{d.line or ''}:{d.column or ''}",
+                    d.severity,
+                    d.message,
+                    d.remedy or "",
+                )
                 for name, d in diagnostics
             ],
         )
@@ -94,16 +108,31 @@ def _show(outcome: CompileOutcome) -> None:
     if kernels:
         table(
             "Kernels",
-            ("target", "kernel", "registers", "spill B", "stack B", "static shared B"),
+            ("target", "kernel", "registers", "spill B", "shared B", "occupancy", "tensor cores"),
             [
                 (
                     name,
                     k.name,
                     k.registers,
-                    k.spill_load_bytes + k.spill_store_bytes,
-                    k.stack_bytes,
-                    k.static_shared_bytes,
+                    k.spill_bytes,
+                    k.static_shared_bytes + (k.dynamic_shared_bytes or 0),
+                    " ".join(f"{o.pct:.0f} % at {o.block_threads}" for o in k.occupancy),
+                    f"{k.tensor.path}: {', '.join(k.tensor.inputs)}" if k.tensor else "–",
                 )
                 for name, k in kernels
             ],
+        )
+    hints = [(name, k.name, hint) for name, k in kernels for hint in k.hints]
+    if hints:
+        table(
+            "Hints",
+            ("target", "kernel", "what", "try"),
+            [(name, kernel, hint.message, hint.advice) for name, kernel, hint in hints],
+        )
+    changes = [(c.target, change) for c in outcome.comparison for change in c.changes]
+    if outcome.comparison:
+        table(
+            "Changes",
+            ("target", "kernel", "what", "before", "after"),
+            [(name, c.kernel, c.what, c.before, c.after) for name, c in changes],
         )
