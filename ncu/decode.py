@@ -94,6 +94,12 @@ def is_stall(name: str) -> bool:
     )
 
 
+def sampled_reason(name: str) -> str | None:
+    """The reason that a metric counts samples for; `selected` is a warp that issues."""
+    found = _SAMPLED.fullmatch(name)
+    return found[1] if found and not found[1].endswith("_not_issued") else None
+
+
 def _reasons(pattern: re.Pattern[str], values: Mapping[str, float]) -> dict[str, float]:
     return {
         found[1]: value

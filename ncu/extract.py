@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ncu import decode
+from ncu import decode, hotspots, roofline, timeline
 from ncu.container import Container
-from ncu.report import KernelProfile, Launch, Metric, ReportSummary
+from ncu.report import HotSpots, KernelProfile, Launch, Metric, ReportSummary, Timeline
 from sandbox.errors import AssayError
 
 MAX_KERNELS = 2_000
 MAX_NAME_CHARACTERS = 4_096
+MAX_INSTANCES = 100_000
+MAX_ASKED_METRICS = 100
 ROUNDING_PCT = 0.5
 
 _SM_PCT = "sm__throughput.avg.pct_of_peak_sustained_elapsed"
@@ -45,14 +48,21 @@ _KEPT = re.compile(
     r"|l1tex__data_bank_conflicts_pipe_lsu_mem_shared\.sum"
     r"|l1tex__data_pipe_lsu_wavefronts_mem_shared\.sum(\.pct_of_peak_sustained_elapsed)?"
     r"|smsp__sass_inst_executed_op_local_(ld|st)\.sum|derived__local_spilling_requests"
+    r"|sm__cycles_active\.(min|avg|max)"
+    r"|lts__d_atomic_input_cycles_active\.avg\.pct_of_peak_sustained_elapsed"
     r"|smsp__issue_active\.avg\.pct_of_peak_sustained_active"
     r"|smsp__thread_inst_executed_per_inst_executed\.ratio"
     r"|sm__pipe_(fma|fp64|tensor)_cycles_active\.avg\.pct_of_peak_sustained_active"
 )
 
 
-def summarise(path: Path, container: Container) -> ReportSummary:
+def summarise(path: Path, container: Container, wanted: str = "") -> ReportSummary:
     """Everything that we keep of a report that `container.scan` found whole.
+
+    Args:
+        path: the report.
+        container: what the scan found.
+        wanted: metrics whose names contain this are kept as well, up to a number.
 
     Raises:
         AssayError: `ncu_report_missing`, `report_too_new`, `unreadable_report`.
@@ -84,7 +94,7 @@ def summarise(path: Path, container: Container) -> ReportSummary:
     if len(actions) < container.results:
         found = f"it found {len(actions)} of {container.results} results"
         raise _refuse(container, reader, found)
-    kernels = tuple(_kernel(i, a) for i, a in enumerate(actions[:MAX_KERNELS]))
+    kernels = tuple(_kernel(i, a, wanted) for i, a in enumerate(actions[:MAX_KERNELS]))
     warnings = []
     if len(actions) > MAX_KERNELS:
         warnings.append(f"Only the first {MAX_KERNELS} of {len(actions)} kernels were read.")
@@ -130,10 +140,13 @@ def _actions(span: Any) -> list[Any]:
     return [span.action_by_idx(i) for i in range(span.num_actions())]
 
 
-def _kernel(index: int, action: Any) -> KernelProfile:
+def _kernel(index: int, action: Any, wanted: str) -> KernelProfile:
     names = set(action.metric_names())
+    asked = [name for name in sorted(names) if wanted and wanted in name][:MAX_ASKED_METRICS]
     kept = {
-        name: m for name in sorted(names) if _KEPT.fullmatch(name) and (m := _metric(action, name))
+        name: m
+        for name in sorted(names)
+        if (_KEPT.fullmatch(name) or name in asked) and (m := _metric(action, name))
     }
     stall_values = {
         name: m.value for name in names if decode.is_stall(name) and (m := _metric(action, name))
@@ -159,19 +172,71 @@ def _kernel(index: int, action: Any) -> KernelProfile:
     full = short
     with contextlib.suppress(AttributeError):
         full = str(action.name(action.NameBase_DEMANGLED)) or short
+    duration = decode.duration_us(_metric(action, "gpu__time_duration.sum"))
+    rates = {
+        name: m.value
+        for name in names
+        if roofline.NEEDED.fullmatch(name) and (m := _metric(action, name))
+    }
     return KernelProfile(
         index=index,
         name=full[:MAX_NAME_CHARACTERS],
         short_name=short[:MAX_NAME_CHARACTERS],
         launch=_launch(value),
-        duration_us=decode.duration_us(_metric(action, "gpu__time_duration.sum")),
+        duration_us=duration,
         occupancy_limiter=limiter(limits),
         stalls=decode.stalls(stall_values),
         rules=decode.rules(_rule_results(action)),
         metrics=kept,
+        hot=_hot_spots(action, names),
+        timeline=_timeline(action, names),
+        roofline=roofline.roofline(rates, duration),
         warnings=impossible(shares),
         **shares,
     )
+
+
+def _hot_spots(action: Any, names: set[str]) -> HotSpots | None:
+    """Samples of the program counter, with the lines and instructions they fell on."""
+    samples: dict[int, dict[str, int]] = {}
+    for name in names:
+        reason = decode.sampled_reason(name)
+        found = action.metric_by_name(name) if reason else None
+        if reason is None or found is None or not found.has_correlation_ids():
+            continue
+        addresses = found.correlation_ids()
+        for i in range(min(found.num_instances(), MAX_INSTANCES)):
+            if count := int(found.as_uint64(i)):
+                samples.setdefault(int(addresses.as_uint64(i)), {})[reason] = count
+    if not samples:
+        return None
+    first = min(samples)
+    return hotspots.hot_spots(samples, {pc: _place(action, pc, first) for pc in samples})
+
+
+def _place(action: Any, pc: int, first: int) -> hotspots.Place:
+    source = action.source_info(pc)
+    return hotspots.Place(
+        offset=pc - first,
+        sass=" ".join(str(action.sass_by_pc(pc) or "").split())[:120],
+        file=str(source.file_name()) if source else None,
+        line=int(source.line()) if source else None,
+    )
+
+
+def _timeline(action: Any, names: set[str]) -> Timeline | None:
+    interval = _metric(action, "profiler__pmsampler_interval_time")
+    spacing = decode.duration_us(interval)
+    if spacing is None:
+        return None
+    values: dict[str, list[float]] = {}
+    for label, pattern in timeline.SERIES.items():
+        name = next((name for name in sorted(names) if pattern.fullmatch(name)), None)
+        found = action.metric_by_name(name) if name else None
+        if found is not None:
+            numbers = (found.as_double(i) for i in range(min(found.num_instances(), MAX_INSTANCES)))
+            values[label] = [number if math.isfinite(number) else 0.0 for number in numbers]
+    return timeline.timeline(values, spacing)
 
 
 def limiter(limits: Mapping[str, float | None]) -> str | None:

@@ -20,7 +20,14 @@ _UNITS = {
     "dynamic_shared_bytes": "bytes",
     "waves_per_sm": "waves",
     "sm_count": "SMs",
+    "duration_us": "µs",
 }
+
+
+def held(kernel: KernelProfile) -> dict[str, bool]:
+    """Which patterns hold; those that could not be looked at are not in it."""
+    scores = {pattern.id: pattern.score(kernel) for pattern in PATTERNS}
+    return {name: bool(score) for name, score in scores.items() if score is not None}
 
 
 def findings(kernel: KernelProfile) -> tuple[Finding, ...]:
@@ -45,6 +52,8 @@ def _finding(kernel: KernelProfile, pattern: Pattern, score: float) -> Finding:
         limiter=kernel.occupancy_limiter,
         dram=kernel.dram_throughput_pct or 0.0,
         compute=kernel.compute_throughput_pct or 0.0,
+        idle=100 * (signals.idle_share(kernel) or 0.0),
+        duration=kernel.duration_us or 0.0,
     )
     evidence = (_evidence(kernel, name) for name in pattern.evidence)
     return Finding(
@@ -69,6 +78,8 @@ def _evidence(kernel: KernelProfile, name: str) -> Evidence | None:
         value = value or None
     elif name.startswith("sectors_per_request_"):
         value, unit = signals.sectors_per_request(kernel, name[-2:]), "sectors/request"
+    elif name == "atomic_share_pct":
+        value, unit = signals.atomic_share(kernel), "% of samples"
     elif name == "blocks":
         value, unit = signals.blocks(kernel), "blocks"
     elif name in type(kernel.launch).model_fields:

@@ -277,4 +277,54 @@ PATTERNS: tuple[Pattern, ...] = (
         sections=(PIPES,),
         severity=Severity.LOW,
     ),
+    Pattern(
+        id="atomics",
+        title="Atomic operations are what warps wait for",
+        score=scores.atomics,
+        evidence=("atomic_share_pct", signals.ATOMIC_BUSY_PCT, "stall:lg_throttle"),
+        advice="Reduce first in registers (shuffles), then in shared memory, and do one atomic a "
+        "block; or write partial results and add them in a second step.",
+        caveat="Few atomics to many addresses cost little; order of addition changes rounding.",
+        wiki_query="atomics hierarchical reduction",
+        sections=(TABLES,),
+    ),
+    Pattern(
+        id="imbalance",
+        title="SMs finish at different times: the average one idles {idle:.0f} % of the time",
+        score=scores.imbalance,
+        evidence=(
+            signals.SM_CYCLES.format("avg"),
+            signals.SM_CYCLES.format("max"),
+            "waves_per_sm",
+            "blocks",
+        ),
+        advice="Give blocks equal work: split long rows or sequences, sort by length, or let a "
+        "persistent kernel fetch work until none is left.",
+        caveat="Short kernels always show some; a second kernel beside it hides it.",
+        wiki_query="load imbalance persistent tile scheduler split-k",
+        sections=(SOL,),
+    ),
+    Pattern(
+        id="pipeline-bubbles",
+        title="Activity swings between busy and idle: copying and computing do not overlap",
+        score=scores.bubbles,
+        evidence=("compute_throughput_pct", "memory_throughput_pct", "stall:barrier"),
+        advice="More stages in flight (cp.async, TMA with mbarriers), a producer warp of its own, or "
+        "a second buffer, so that the next tile loads while this one is used.",
+        caveat="Blocks that run in step show the same without any bubble inside a block.",
+        wiki_query="software pipeline stages double buffering warp specialization",
+        sections=("PmSampling",),
+    ),
+    Pattern(
+        id="short-kernel",
+        title="It lasts {duration:.1f} µs: launching costs as much",
+        score=scores.too_short,
+        evidence=("duration_us",),
+        advice="Fuse it with its neighbours, launch it from a CUDA graph, or overlap its start with "
+        "programmatic dependent launch.",
+        caveat="Shares and rates of so short a kernel are rough.",
+        wiki_query="programmatic dependent launch CUDA graph kernel fusion",
+        sections=(SOL,),
+        severity=Severity.INFO,
+    ),
 )

@@ -1,4 +1,4 @@
-"""The worker that reads a report: `python -m ncu.read FILE`. One file, one process, one answer.
+"""The worker that reads a report: `python -m ncu.read FILE [METRICS]`. One file, one process, one answer.
 
 NVIDIA's reader is native code fed with an untrusted file, so it never runs in the server. This
 process limits itself, reads, prints one JSON object (`{"summary": …}` or `{"error": …}`) and ends.
@@ -34,13 +34,13 @@ def limit() -> None:
         resource.setrlimit(what, (bound, bound))
 
 
-def answer(path: Path) -> dict[str, object]:
+def answer(path: Path, wanted: str) -> dict[str, object]:
     """The report as JSON data, or why there is none."""
     try:
         from ncu.container import scan
         from ncu.extract import summarise
 
-        return {"summary": summarise(path, scan(path)).model_dump(mode="json")}
+        return {"summary": summarise(path, scan(path), wanted).model_dump(mode="json")}
     except AssayError as error:
         return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
     except MemoryError:
@@ -54,13 +54,13 @@ def answer(path: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    """Read the file named by the only argument."""
+    """Read the file named by the first argument; keep metrics whose names contain the second."""
     # The native library may print; only our answer may reach the pipe.
     pipe = os.dup(1)
     os.dup2(2, 1)
     limit()
     with os.fdopen(pipe, "w") as out:
-        json.dump(answer(Path(sys.argv[1])), out)
+        json.dump(answer(Path(sys.argv[1]), "".join(sys.argv[2:3])), out)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ class _Answer(BaseModel):
 def read_report(
     path: Path,
     *,
+    metrics: str = "",
     timeout_s: float = TIMEOUT_S,
     max_bytes: int = MAX_REPORT_BYTES,
     run: Run | None = None,
@@ -55,6 +56,7 @@ def read_report(
 
     Args:
         path: the `.ncu-rep` file.
+        metrics: metrics whose names contain this are kept as well.
         timeout_s: the worker is killed after this.
         max_bytes: larger files are not opened.
         run: starts the worker (argv, timeout) and returns what it printed; for callers that
@@ -74,7 +76,7 @@ def read_report(
             f"The report has {size:,} bytes; at most {max_bytes:,} are read.",
             "Capture fewer kernels (ncu -k regex:NAME -c 1) or sections.",
         )
-    printed = (run or run_worker)([sys.executable, *WORKER, str(path)], timeout_s)
+    printed = (run or run_worker)([sys.executable, *WORKER, str(path), metrics], timeout_s)
     try:
         answer = _Answer.model_validate_json(printed)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ncu.findings import findings
-from ncu.report import Evidence, Finding, KernelProfile, ReportSummary, RuleKind, StallUnit
+from ncu.report import Evidence, Finding, HotSpot, KernelProfile, ReportSummary, RuleKind, StallUnit
 
 MAX_BYTES = 4_000
 NOTE = "profiled, not a benchmark number"
@@ -72,6 +72,8 @@ def _kernel_lines(k: KernelProfile) -> list[str]:
         f"occupancy: {_pct(k.achieved_occupancy_pct)} of {_pct(k.theoretical_occupancy_pct)}, "
         f"limited by {k.occupancy_limiter or 'not measured'}",
         f"stalls: {_stalls(k)}",
+        *_roofline(k),
+        *_hottest(k),
     ]
     lines += [f"! {_clean(warning, 200)}" for warning in k.warnings]
     lines += [line for finding in findings(k) for line in _finding_lines(finding)]
@@ -108,6 +110,29 @@ def _stalls(k: KernelProfile) -> str:
     unit = "cycles/issue" if k.stalls[0].unit is StallUnit.CYCLES_PER_ISSUE else "% of samples"
     parts = (f"{_clean(s.reason, 40)} {s.value:.3g} ({_pct(s.share_pct)})" for s in k.stalls)
     return f"{', '.join(parts)} [{unit}]"
+
+
+def _roofline(k: KernelProfile) -> list[str]:
+    r = k.roofline
+    if r is None:
+        return []
+    intensity = "no" if r.ops_per_byte is None else f"{r.ops_per_byte:.3g}"
+    return [
+        f"roofline: {intensity} operations a byte of DRAM (ridge {r.ridge_ops_per_byte:.3g}), "
+        f"{r.side} side, at {_pct(r.roof_pct)} of the roof ({r.kind})"
+    ]
+
+
+def _hottest(k: KernelProfile) -> list[str]:
+    if k.hot is None:
+        return []
+    spots = k.hot.lines[:3] or k.hot.instructions[:3]
+    return [f"hot: {'; '.join(_spot(spot) for spot in spots)}"]
+
+
+def _spot(spot: HotSpot) -> str:
+    reasons = ", ".join(f"{_clean(reason, 30)} {_pct(pct)}" for reason, pct in spot.reasons.items())
+    return f"{_clean(spot.where, 100)} {_pct(spot.share_pct)} of samples ({reasons})"
 
 
 def _dims(dims: tuple[int, int, int] | None) -> str:

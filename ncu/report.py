@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(max_length=4096)]
-BRIEF_CHARACTERS = 120
+BRIEF_CHARACTERS, BRIEF_RULES, BRIEF_SPOTS = 120, 3, 3
+Section = Literal["lines", "instructions", "timeline", "rules", "metrics"]
+"""What can be asked for in full."""
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -95,6 +97,72 @@ class Metric(Model):
     unit: str = ""
 
 
+class HotSpot(Model):
+    """A place in the code, by its share of the samples."""
+
+    where: str = Field(description="file:line, or offset and instruction.")
+    line: str | None = Field(default=None, description="file:line of an instruction.")
+    share_pct: float
+    reasons: Mapping[str, float] = Field(description="Why warps were there, in % of its samples.")
+
+
+class HotSpots(Model):
+    """Where warps wait, from samples of the program counter."""
+
+    samples: Count
+    lines: tuple[HotSpot, ...] = Field(description="Empty without line information.")
+    instructions: tuple[HotSpot, ...]
+    note: str = ""
+
+    def first(self, count: int) -> HotSpots:
+        """The hottest of each."""
+        hottest = {"lines": self.lines[:count], "instructions": self.instructions[:count]}
+        return self.model_copy(update=hottest)
+
+    def at(self, line: str) -> HotSpots:
+        """What is known of one source line, as `file:line`."""
+        return self.model_copy(
+            update={
+                "lines": tuple(spot for spot in self.lines if spot.where == line),
+                "instructions": tuple(spot for spot in self.instructions if spot.line == line),
+            }
+        )
+
+
+class Series(Model):
+    """One sampled quantity over time. Null: too few samples to say."""
+
+    name: str
+    samples: Count = Field(description="While it was active.")
+    plateau: float = Field(description="Median while active; percent, or cycles for active SMs.")
+    ramp_us: float | None = Field(description="Until 80 % of the plateau.")
+    tail_us: float | None = Field(description="After the last time at 80 % of the plateau.")
+    sawtooth: bool | None = Field(description="Swings in the middle: bubbles in a pipeline.")
+    plot: str
+
+
+class Timeline(Model):
+    """What PM sampling shows. Series come from passes of their own and share no clock."""
+
+    interval_us: float
+    series: tuple[Series, ...]
+    note: str = ""
+
+
+class Roofline(Model):
+    """Position under the roofline, by the report's own peaks at the capture's clocks."""
+
+    kind: str = Field(description="The arithmetic that comes closest to its peak.")
+    achieved_tera_ops: float = Field(description="10^12 operations a second.")
+    peak_tera_ops: float
+    dram_gb_per_s: float
+    peak_dram_gb_per_s: float
+    ops_per_byte: float | None = Field(description="Of DRAM traffic; null: there was none.")
+    ridge_ops_per_byte: float
+    side: str = Field(description="memory: left of the ridge; compute: right of it.")
+    roof_pct: float = Field(description="Of what this intensity allows.")
+
+
 class KernelProfile(Model):
     """One profiled launch. Profiled time is not benchmark time."""
 
@@ -122,6 +190,9 @@ class KernelProfile(Model):
     metrics: Mapping[str, Metric] = Field(
         default_factory=dict, description="What the findings look at, by NVIDIA's names."
     )
+    hot: HotSpots | None = Field(default=None, description="Null: captured without sampling.")
+    timeline: Timeline | None = Field(default=None, description="Null: without PM sampling.")
+    roofline: Roofline | None = Field(default=None, description="Null: metrics are missing.")
     warnings: tuple[str, ...] = ()
 
     def metric(self, *names: str) -> float | None:
@@ -131,14 +202,28 @@ class KernelProfile(Model):
                 return self.metrics[name].value
         return None
 
-    def brief(self) -> KernelProfile:
-        """The same without raw metrics, and with the first words of NVIDIA's advice only."""
+    def brief(self, section: Section | None = None, line: str | None = None) -> KernelProfile:
+        """The same with little detail, but for one section; or with what is known of one line."""
+        hot = self.hot
+        if hot is not None and line is not None:
+            hot = hot.at(line)
+        elif hot is not None and section not in ("lines", "instructions"):
+            hot = hot.first(BRIEF_SPOTS)
         rules = tuple(
-            rule.model_copy(update={"message": rule.message[:BRIEF_CHARACTERS]})
+            rule
+            if section == "rules"
+            else rule.model_copy(update={"message": rule.message[:BRIEF_CHARACTERS]})
             for rule in self.rules
             if rule.kind in (RuleKind.OPTIMIZATION, RuleKind.WARNING, RuleKind.ERROR)
         )
-        return self.model_copy(update={"metrics": {}, "rules": rules})
+        return self.model_copy(
+            update={
+                "hot": hot,
+                "rules": rules if section == "rules" else rules[:BRIEF_RULES],
+                "timeline": self.timeline if section == "timeline" else None,
+                "metrics": self.metrics if section == "metrics" else {},
+            }
+        )
 
 
 class ReportSummary(Model):
@@ -180,3 +265,27 @@ class Finding(Model):
     advice: str
     caveat: str = ""
     wiki_query: str = Field(default="", description="Ask search_wiki this.")
+
+
+class Delta(Model):
+    """A quantity that both profiles have."""
+
+    what: str
+    unit: str
+    before: float
+    after: float
+    change_pct: float | None = Field(description="Null: it was 0 before.")
+    better: bool | None = Field(description="Null: whether it is good depends.")
+
+
+class ProfileComparison(Model):
+    """What changed from one profiled kernel to another."""
+
+    before: Name
+    after: Name
+    deltas: tuple[Delta, ...] = Field(description="What moved by more than the noise.")
+    findings_gone: tuple[str, ...]
+    findings_new: tuple[str, ...]
+    hypothesis: Literal["supported", "refuted", "unresolved"] | None = Field(
+        description="Whether the finding that was to go went, and the time with it."
+    )

@@ -146,3 +146,34 @@ def tensor_idle(k: KernelProfile) -> float | None:
         return None
     # Some ordinary instructions are booked on a tensor sub-pipe: a few percent mean idle.
     return 42 if fma > 50 and tensor < 10 else 0
+
+
+def atomics(k: KernelProfile) -> float | None:
+    share, busy = signals.atomic_share(k), k.metric(signals.ATOMIC_BUSY_PCT)
+    if share is None and busy is None:
+        return None
+    worst = max(share or 0.0, busy or 0.0)
+    return 55 + 0.4 * worst if (share or 0.0) >= 20 or (busy or 0.0) >= 30 else 0
+
+
+def imbalance(k: KernelProfile) -> float | None:
+    idle, blocks, sms = signals.idle_share(k), signals.blocks(k), k.launch.sm_count
+    if idle is None:
+        return None
+    if blocks is not None and sms is not None and blocks < sms:
+        return 0  # a small grid: another pattern
+    return min(90.0, 45 + 100 * idle) if idle > 0.15 else 0
+
+
+def bubbles(k: KernelProfile) -> float | None:
+    swinging = signals.swinging(k)
+    if swinging is None:
+        return None
+    busy = max(k.compute_throughput_pct or 0.0, k.memory_throughput_pct or 0.0)
+    return 48 if swinging and busy < 70 else 0
+
+
+def too_short(k: KernelProfile) -> float | None:
+    if k.duration_us is None:
+        return None
+    return 30 if k.duration_us < 5 else 0

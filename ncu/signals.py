@@ -6,6 +6,8 @@ apart from "not a problem".
 
 from __future__ import annotations
 
+import re
+
 from ncu.report import KernelProfile
 
 SECTOR_BYTES = 32
@@ -19,6 +21,11 @@ SHARED_BUSY_PCT = "l1tex__data_pipe_lsu_wavefronts_mem_shared.sum.pct_of_peak_su
 LOCAL_LOADS = "smsp__sass_inst_executed_op_local_ld.sum"
 SPILL_REQUESTS = "derived__local_spilling_requests"
 THREADS_PER_INSTRUCTION = "smsp__thread_inst_executed_per_inst_executed.ratio"
+
+ATOMIC_BUSY_PCT = "lts__d_atomic_input_cycles_active.avg.pct_of_peak_sustained_elapsed"
+SM_CYCLES = "sm__cycles_active.{}"
+
+_ATOMIC = re.compile(r"(?:@!?U?P\d\s+)?(?:ATOM|RED)[GS]?\b")
 
 # More sectors in one request than 32 threads with 16-byte accesses can need.
 WIDEST_ACCESS_SECTORS = 16
@@ -108,3 +115,31 @@ def blocks(kernel: KernelProfile) -> int | None:
         return None
     x, y, z = kernel.launch.grid
     return x * y * z
+
+
+def atomic_share(kernel: KernelProfile) -> float | None:
+    """Share of the samples on atomic operations, in percent, as far as they are among the hottest."""
+    if kernel.hot is None:
+        return None
+    return sum(
+        spot.share_pct
+        for spot in kernel.hot.instructions
+        if _ATOMIC.match(spot.where.partition(" ")[2])
+    )
+
+
+def idle_share(kernel: KernelProfile) -> float | None:
+    """How long the average SM idles while the busiest still works, 0 to 1."""
+    average, longest = (kernel.metric(SM_CYCLES.format(which)) for which in ("avg", "max"))
+    if average is None or not longest:
+        return None
+    return max(0.0, 1.0 - average / longest)
+
+
+def swinging(kernel: KernelProfile) -> bool | None:
+    """Whether instructions, tensor cores or DRAM swing between busy and idle over time."""
+    if kernel.timeline is None:
+        return None
+    judged = [s.sawtooth for s in kernel.timeline.series if s.name != "active SMs"]
+    known = [swings for swings in judged if swings is not None]
+    return any(known) if known else None

@@ -32,8 +32,10 @@ class Profiling:
         self._journal = journal
         self._artifacts = artifacts
 
-    async def read(self, who: Principal, artifact_id: str, origin: Origin) -> ProfileOutcome:
-        """Read a stored report.
+    async def read(
+        self, who: Principal, artifact_id: str, origin: Origin, metrics: str = ""
+    ) -> ProfileOutcome:
+        """Read a stored report; metrics whose names contain `metrics` are kept as well.
 
         Raises:
             AssayError: `unknown_artifact`, or what is wrong with the report or its reader.
@@ -46,7 +48,7 @@ class Profiling:
                 "An operator adds a report with: assay artifact add FILE.ncu-rep",
             )
         path = await asyncio.to_thread(self._artifacts.path, artifact_id)
-        report = await asyncio.to_thread(read_report, path)
+        report = await asyncio.to_thread(read_report, path, metrics=metrics)
         slowest = max(report.kernels, key=lambda kernel: kernel.duration_us or 0.0, default=None)
         headline = (
             "no kernels"

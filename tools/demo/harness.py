@@ -51,10 +51,11 @@ class Story:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a tool call gave: a structured result, or an error."""
+    """What a tool call gave: a structured result, or an error; and the text beside it."""
 
     ok: bool
     data: dict[str, Any]
+    text: str = ""
 
     @property
     def error(self) -> str:
@@ -87,7 +88,7 @@ class Agent:
             if not polled.ok or polled.data.get("result"):
                 return polled if not polled.ok else Answer(True, _result(name, polled.data))
             job = polled.data["job"]
-        return Answer(True, data)
+        return Answer(True, data, "".join(getattr(part, "text", "") for part in result.content))
 
 
 def _result(tool: str, data: dict[str, Any]) -> dict[str, Any]:
