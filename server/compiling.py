@@ -21,6 +21,7 @@ from sandbox.build import (
     cache_key,
     check_targets,
     compile_solution,
+    compiled_ahead,
     example_call,
 )
 from sandbox.errors import AssayError
@@ -224,9 +225,9 @@ class Compiling:
         )
 
     def _example(self, solution: Solution) -> ExampleCall | None:
-        """What Triton kernels are compiled for: arguments of the problem on this definition."""
+        """What Triton and CuTe DSL kernels are compiled for: arguments of the definition's problem."""
         known = solution.definition in self._journal.history.problems
-        if solution.spec.language != "triton" or not known:
+        if not known or not compiled_ahead(solution):
             return None
         return example_call(self._problems.get(solution.definition))
 

@@ -1,9 +1,10 @@
 """Compilation of solutions in the sandbox: sources in, reports and files out.
 
-Compilers read candidate code, without a GPU and without a network; of Triton solutions the host code is
-run as well, in the sandbox, because only it says what to compile.
+Compilers read candidate code, without a GPU and without a network; of Triton and CuTe DSL solutions the
+host code is run as well, in the sandbox, because only it says what to compile.
 """
 
+from sandbox.build.ahead import ExampleCall, compiled_ahead, example_call
 from sandbox.build.compare import compare
 from sandbox.build.compiler import cache_key, check_targets, compile_solution
 from sandbox.build.models import (
@@ -16,7 +17,6 @@ from sandbox.build.models import (
     TargetReport,
 )
 from sandbox.build.toolchain import find_cuda
-from sandbox.build.triton_build import ExampleCall, example_call
 
 __all__ = [
     "Change",
@@ -31,6 +31,7 @@ __all__ = [
     "check_targets",
     "compare",
     "compile_solution",
+    "compiled_ahead",
     "example_call",
     "find_cuda",
 ]

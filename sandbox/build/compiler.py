@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from sandbox.box import Command, Completed, Limits, Sandbox
 from sandbox.build import messages, static
+from sandbox.build.ahead import ExampleCall, ahead_compiler, compile_ahead, compiled_ahead
 from sandbox.build.models import CompileOptions, CompileReport, Diagnostic, Product, TargetReport
 from sandbox.build.report import read_machine_code
 from sandbox.build.toolchain import (
@@ -20,7 +21,6 @@ from sandbox.build.toolchain import (
     tvm_ffi_root,
     tvm_ffi_version,
 )
-from sandbox.build.triton_build import ExampleCall, compile_ahead, triton_version
 from sandbox.errors import AssayError
 from sandbox.runtime import Mount
 from sandbox.solution import Solution
@@ -75,8 +75,8 @@ def cache_key(
         versions = [find_host_compiler().version, tvm_ffi_version()]
     if solution.spec.language == "cuda":
         versions += [find_cuda().version, find_disassembler().version]
-    if solution.spec.language == "triton":
-        versions += [triton_version(), example.key if example else ""]
+    if example is not None and compiled_ahead(solution):
+        versions += [ahead_compiler(solution), example.key]
     flags = options.model_dump(mode="json") | ({"library": True} if library else {})
     body = [FORMAT, solution.sha256, sorted(targets), flags, versions]
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
@@ -101,7 +101,7 @@ def compile_solution(
         options: flags, from an allow-list.
         library: link what a runner loads; otherwise CUDA gives cubins, which is faster and is
             what an agent looks at.
-        example: arguments of a call: without them Triton is checked for syntax only.
+        example: arguments of a call: without them Triton and CuTe DSL are checked for syntax only.
         timeout_s: for each compiler.
 
     Raises:
@@ -121,7 +121,7 @@ def compile_solution(
         if solution.spec.language in ("cpp", "cuda"):
             return _compile_target(solution, target, sandbox, options, library, timeout_s)
         checked = static.check(solution, target)
-        if solution.spec.language == "triton" and target != "cpu" and example and checked.ok:
+        if compiled_ahead(solution) and target != "cpu" and example and checked.ok:
             return compile_ahead(solution, target, example, sandbox, timeout_s)
         return checked, []
 

@@ -31,6 +31,7 @@ _TOOL = re.compile(
     r"^(?:nvcc |ptxas |g\+\+: |cc1plus: |ld: |collect2: |/usr/bin/ld: )"
     r"(?:(?:error|fatal)\s*: )?+(?P<rest>(?!Ptx assembly aborted).*)$"
 )
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _SERIOUS = re.compile(r"\b(?:error|fatal)\b")
 _LINKER = re.compile(
     r"(?P<rest>undefined reference to .*|cannot find -l.*|multiple definition of .*)$"
@@ -63,9 +64,9 @@ def diagnostics(text: str, solution: Solution, ptx: str = "") -> tuple[Diagnosti
         elif (match := _PTXAS.match(line)) is not None:
             found.append(_located(match, _source_of(ptx, int(match["line"])), lines))
         elif (linker := _LINKER.search(line)) is not None:
-            found.append(Diagnostic(severity="error", message=_clean(linker["rest"])))
+            found.append(Diagnostic(severity="error", message=clean(linker["rest"])))
         elif (tool := _TOOL.match(line)) is not None and _SERIOUS.search(line):
-            found.append(Diagnostic(severity="error", message=_clean(tool["rest"])))
+            found.append(Diagnostic(severity="error", message=clean(tool["rest"])))
     unique = list(dict.fromkeys(map(with_remedy, found)))
     unique.sort(key=lambda item: ("error", "warning", "note").index(item.severity))
     return tuple(unique[:MAX_DIAGNOSTICS])
@@ -126,7 +127,7 @@ def _located(
         severity="error"
         if "error" in severity or severity == "fatal"
         else ("warning" if severity == "warning" else "note"),
-        message=_clean(groups["message"]),
+        message=clean(groups["message"]),
         file=path,
         line=number,
         column=int(groups["column"]) if groups.get("column") else None,
@@ -146,5 +147,7 @@ def _source_of(ptx: str, number: int) -> tuple[str, int] | None:
     return None
 
 
-def _clean(text: str) -> str:
-    return text.replace(SOURCES, "").strip()[:1000]
+def clean(text: str) -> str:
+    """A message without colours, control characters and the sandbox's paths, at most 1,000 long."""
+    plain = _COLOUR.sub("", text).replace(SOURCES, "")
+    return "".join(c for c in plain if c == "\n" or c.isprintable()).strip()[:1000]

@@ -144,7 +144,7 @@ _REMEDIES = tuple(
             "inputs' device (device=x.device), not on 'cuda'.",
         ),
         (
-            r"launched no Triton kernel",
+            r"launched no kernel",
             "The entry point must launch its kernels for these arguments, whatever their values.",
         ),
         (r"NameError", "It is misspelt, out of scope, or not imported."),

@@ -7,11 +7,10 @@ import ast
 from sandbox.build.models import Diagnostic, TargetReport
 from sandbox.solution import Solution
 
-NOTES = {
-    "python": "",
-    "triton": "Checked for syntax only. For a GPU target, and a definition that a problem here has, "
-    "the kernels are compiled for the arguments of its first workload.",
-}
+KERNELS_NOT_COMPILED = (
+    "Checked for syntax only. For a GPU target, and a definition that a problem here has, the kernels "
+    "are compiled for the arguments of its first workload."
+)
 
 
 def check(solution: Solution, target: str) -> TargetReport:
@@ -26,8 +25,27 @@ def check(solution: Solution, target: str) -> TargetReport:
         compiler="python",
         seconds=0.0,
         diagnostics=tuple(found),
-        note=NOTES[solution.spec.language],
+        note=KERNELS_NOT_COMPILED
+        if solution.spec.language == "triton" or imports(solution, "cutlass")
+        else "",
     )
+
+
+def imports(solution: Solution, package: str) -> bool:
+    """Whether any of its Python files imports a package, as far as that can be seen."""
+    for source in solution.sources:
+        if not source.path.endswith(".py"):
+            continue
+        try:
+            tree = ast.parse(source.content)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] == package for name in names):
+                return True
+    return False
 
 
 def _parse(path: str, content: str, solution: Solution) -> list[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Triton kernels compiled ahead of time, by the real Triton, without a GPU."""
+"""Triton and CuTe DSL kernels compiled ahead of time, by the real compilers, without a GPU."""
 
 from __future__ import annotations
 
@@ -172,3 +172,57 @@ def test_the_cache_knows_the_call() -> None:
     one = solution("triton", "main.py", MATMUL)
     options = CompileOptions()
     assert cache_key(one, ["sm_90a"], options, example=CALL) != cache_key(one, ["sm_90a"], options)
+
+
+CUTE = """
+import cuda.bindings.driver as cuda
+import cutlass
+import cutlass.cute as cute
+import torch
+from cutlass.cute.runtime import from_dlpack
+
+@cute.kernel
+def double(a: cute.Tensor, c: cute.Tensor):
+    i = cute.arch.block_idx()[0] * 128 + cute.arch.thread_idx()[0]
+    c[i] = a[i] * 2.0
+
+@cute.jit
+def launch(a: cute.Tensor, c: cute.Tensor, stream: cuda.CUstream):
+    double(a, c).launch(grid=(8, 1, 1), block=(128, 1, 1), stream=stream)
+
+def run(a, c):
+    stream = cuda.CUstream(torch.cuda.current_stream().cuda_stream)
+    compiled = cute.compile(launch, from_dlpack(a), from_dlpack(c), stream)
+    compiled(from_dlpack(a), from_dlpack(c), stream)
+    compiled(from_dlpack(a), from_dlpack(c), stream)
+"""
+LINE = ExampleCall((tensor(1024, dtype="float32"),), (tensor(1024, dtype="float32"),), "a line")
+
+
+@pytest.mark.parametrize("target", ["sm_90a", "sm_100a"])
+def test_cute_dsl_is_compiled_too(sandbox: Sandbox, target: str) -> None:
+    report = compile_solution(solution("python", "main.py", CUTE), [target], sandbox, example=LINE)
+    assert report.ok, report.targets
+    (kernel,) = report.targets[0].kernels
+    assert "double" in kernel.name
+    assert kernel.max_threads == 128
+    assert kernel.global_loads == {32: 1}
+    assert {p.kind for p in report.products} == {"cubin", "ptx", "sass"}
+    assert report.targets[0].compiler.startswith("nvidia-cutlass-dsl")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [("a[i] * 2.0", "a[i] * missing", "missing"), ("c[i] =", "c[i, 0, 1] =", "congruent")],
+)
+def test_cute_errors_are_plain_text(sandbox: Sandbox, before: str, after: str, word: str) -> None:
+    report = compile_solution(
+        solution("python", "main.py", CUTE.replace(before, after)),
+        ["sm_90a"],
+        sandbox,
+        example=LINE,
+    )
+    found = error(report)
+    assert word in found.message
+    assert found.file == "main.py"
+    assert "\x1b" not in found.message

@@ -1,11 +1,11 @@
-"""Triton kernels compiled ahead of time, without a GPU: the part that runs inside the sandbox.
+"""Triton and CuTe DSL kernels compiled ahead of time, without a GPU: the part inside the sandbox.
 
-    python triton_ahead.py JOB.json
+    python ahead_program.py JOB.json
 
-A Triton kernel is compiled when it is launched, for the types of its arguments and the constants that
-the host code chose. So the solution is run once, on tensors of a workload's shapes in host memory, under
-a driver that has a target but no device: it compiles what is launched and launches nothing. What comes
-out lies in Triton's own cache directory and is copied out. Nothing here is trusted by the outside.
+Such a kernel is compiled when it is launched, for the types of its arguments and the constants that the
+host code chose. So the solution is run once, on tensors of a workload's shapes in host memory, with a
+target but no device: what is launched is compiled, and nothing is launched. What comes out lies where
+the compilers keep it, and is copied out. Nothing here is trusted by the outside.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ from typing import Any
 
 SOURCES = "/sandbox/in/src"
 OUT = Path("/sandbox/out")
-CACHE = Path("/tmp/triton")  # noqa: S108 - inside, private and empty
+TRITON, CUTE = Path("/tmp/triton"), Path("/tmp/cute")  # noqa: S108 - inside, private and empty
 ERROR = "error.json"
 
 
 def main(job: dict[str, Any]) -> None:
     """Run the solution once and keep what Triton compiled, or what went wrong."""
     sys.path.insert(0, job["library"])
-    OUT.mkdir(exist_ok=True)
+    CUTE.mkdir(exist_ok=True)  # it is not made by whoever writes there
     import torch
-    import triton
 
-    triton.runtime.driver.set_active(_driver(job))
     _pretend(torch, job)
+    if job["language"] == "triton":
+        import triton
+
+        triton.runtime.driver.set_active(_triton_driver(job))
+    else:
+        _launch_no_cute_kernel()
     from sandbox.runner.load import load
 
     try:
@@ -46,7 +50,7 @@ def main(job: dict[str, Any]) -> None:
     _keep()
 
 
-def _driver(job: dict[str, Any]) -> Any:
+def _triton_driver(job: dict[str, Any]) -> Any:
     """A driver for a target: compiles for it, pretends to launch."""
     import torch
     from triton.backends.compiler import GPUTarget
@@ -108,6 +112,13 @@ def _driver(job: dict[str, Any]) -> Any:
     return Ahead()
 
 
+def _launch_no_cute_kernel() -> None:
+    from cutlass.base_dsl import jit_executor
+
+    for kind in (jit_executor.JitCompiledFunction, jit_executor.JitExecutor):
+        kind.run_compiled_program = lambda self, arguments: 0  # type: ignore[method-assign]
+
+
 def _pretend(torch: Any, job: dict[str, Any]) -> None:
     """Host code asks for the device's size to choose a grid."""
     major, minor = divmod(job["capability"], 10)
@@ -127,6 +138,7 @@ def _pretend(torch: Any, job: dict[str, Any]) -> None:
     torch.cuda.device_count = lambda: 1
     torch.cuda.is_available = lambda: True
     torch.cuda.synchronize = lambda device=None: None
+    torch.cuda.current_stream = lambda device=None: SimpleNamespace(cuda_stream=0)
 
 
 def _argument(torch: Any, spec: dict[str, Any]) -> Any:
@@ -137,8 +149,9 @@ def _argument(torch: Any, spec: dict[str, Any]) -> Any:
 
 def _keep() -> None:
     """Copy what was compiled; one kernel may come in several variants."""
-    for number, cubin in enumerate(sorted(CACHE.glob("*/*.cubin"))):
-        name = f"{cubin.stem}-{number}" if number else cubin.stem
+    found = [*sorted(TRITON.glob("*/*.cubin")), *sorted(CUTE.glob("*.cubin"))]
+    for number, cubin in enumerate(found):
+        name = f"{cubin.stem[:60]}-{number}" if number else cubin.stem[:60]
         for suffix in (".cubin", ".ptx", ".json"):
             made = cubin.with_suffix(suffix)
             if made.exists():

@@ -1,4 +1,4 @@
-"""Triton kernels compiled ahead of time: the trusted side."""
+"""Triton and CuTe DSL kernels compiled ahead of time: the trusted side."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from sandbox.box import Command, Completed, Limits, Sandbox
-from sandbox.build.messages import with_remedy
+from sandbox.build import static
+from sandbox.build.ahead_program import CUTE, ERROR, TRITON
+from sandbox.build.messages import clean, with_remedy
 from sandbox.build.models import Diagnostic, Product, TargetReport
 from sandbox.build.report import LaunchFacts, read_machine_code
-from sandbox.build.triton_ahead import CACHE, ERROR
+from sandbox.errors import AssayError
 from sandbox.problem import Problem, ScalarInput, resolve_shape
 from sandbox.runtime import LIBRARY, python
 from sandbox.solution import Solution
 
-PROGRAM = f"{LIBRARY}/sandbox/build/triton_ahead.py"
+PROGRAM = f"{LIBRARY}/sandbox/build/ahead_program.py"
 MAX_KERNELS = 16
 
 # What host code is told: multiprocessors of an H100 SXM and a B200, and the largest shared memory of
@@ -28,7 +30,7 @@ _CHIPS[120] = (170, 101376)
 
 @dataclass(frozen=True)
 class ExampleCall:
-    """Arguments of one call, without values: what Triton specialises for."""
+    """Arguments of one call, without values: what a kernel is specialised for."""
 
     inputs: tuple[dict[str, object], ...]
     outputs: tuple[dict[str, object], ...]
@@ -60,8 +62,22 @@ def example_call(problem: Problem) -> ExampleCall:
     return ExampleCall(tuple(inputs), tuple(outputs), f"{problem.name}, workload {workload.uuid}")
 
 
-def triton_version() -> str:
-    return importlib.metadata.version("triton")
+def compiled_ahead(solution: Solution) -> bool:
+    """Whether a solution's kernels are compiled by its own host code."""
+    return solution.spec.language == "triton" or (
+        solution.spec.language == "python" and static.imports(solution, "cutlass")
+    )
+
+
+def ahead_compiler(solution: Solution) -> str:
+    """What compiles them, with its version."""
+    name = "triton" if solution.spec.language == "triton" else "nvidia-cutlass-dsl"
+    try:
+        return f"{name} {importlib.metadata.version(name)}"
+    except importlib.metadata.PackageNotFoundError as error:
+        raise AssayError(
+            "compiler_missing", f"{name} is not installed.", f"pip install {name}"
+        ) from error
 
 
 def compile_ahead(
@@ -79,7 +95,7 @@ def compile_ahead(
     report = TargetReport(
         target=target,
         ok=problem is None,
-        compiler=f"triton {triton_version()}",
+        compiler=ahead_compiler(solution),
         seconds=round(time.monotonic() - started, 3),
         diagnostics=(with_remedy(problem),) if problem else (),
     )
@@ -113,7 +129,14 @@ def _run(
                 "job.json": json.dumps(job).encode(),
                 **{f"src/{s.path}": s.content.encode() for s in solution.sources},
             },
-            env={"TRITON_CACHE_DIR": str(CACHE), "OMP_NUM_THREADS": "1"},
+            env={
+                "OMP_NUM_THREADS": "1",
+                "TRITON_CACHE_DIR": str(TRITON),
+                "CUTE_DSL_ARCH": target,
+                "CUTE_DSL_DUMP_DIR": str(CUTE),
+                "CUTE_DSL_KEEP_CUBIN": "1",
+                "CUTE_DSL_KEEP_PTX": "1",
+            },
             limits=Limits(wall_s=timeout_s, cpu_s=max(2, int(timeout_s) * 2), processes=64),
         )
     )
@@ -129,11 +152,11 @@ def _problem(
     if said:
         return _located(said, solution)
     if done.returncode != 0:
-        words = done.stderr.decode("utf-8", "replace").strip()[-600:]
+        words = clean(done.stderr.decode("utf-8", "replace")[-600:])
         return Diagnostic(severity="error", message=words or f"exit status {done.returncode}")
     if not compiled:
         return Diagnostic(
-            severity="error", message="The call launched no Triton kernel, so none was compiled."
+            severity="error", message="The call launched no kernel, so none was compiled."
         )
     return None
 
@@ -145,7 +168,7 @@ def _located(said: dict[str, object], solution: Solution) -> Diagnostic:
     known = source is not None and isinstance(line, int) and 0 < line <= len(source)
     return Diagnostic(
         severity="error",
-        message=str(said.get("message"))[:1000],
+        message=clean(str(said.get("message"))),
         file=str(file) if source is not None else None,
         line=line if known and isinstance(line, int) else None,
         source_line=source[line - 1].strip()[:300]
