@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -117,21 +117,57 @@ class Rules(_Model):
     property_inputs: bool = Field(default=True, description="Scaled and outlier inputs as well.")
 
 
+class Bounds(NamedTuple):
+    """How far an output may be off.
+
+    Attributes:
+        relative_l2: bound on |out - ref| / |ref|.
+        cap: largest error of an element, in units of the larger of itself and the output's RMS.
+    """
+
+    relative_l2: float
+    cap: float
+
+
+# About twice what honest kernels of that type were measured to differ (another order of summation,
+# intermediates rounded to the output's type, as fused kernels do), and below what accumulating in that
+# type or computing in a narrower one costs: `tests/judge/test_rules.py` has both kinds.
+DEFAULT_BOUNDS = {
+    "float64": Bounds(1e-4, 1e-3),
+    "float32": Bounds(1e-4, 1e-3),
+    "float16": Bounds(7e-4, 4e-3),
+    "bfloat16": Bounds(5e-3, 3e-2),
+    "float8_e4m3fn": Bounds(4e-2, 0.15),
+    "float8_e5m2": Bounds(8e-2, 0.3),
+}
+
+
 class Settings(_Model):
     """Pinned evaluator settings."""
 
     rtol: float = Field(default=1e-2, gt=0, description="Official: relative tolerance.")
     atol: float = Field(default=1e-2, gt=0, description="Official: absolute tolerance.")
     required_matched_ratio: float = Field(default=1.0, gt=0, le=1, description="Official.")
-    relative_l2: float = Field(
-        default=2e-3, gt=0, description="Assay: bound on |out - ref| / |ref| per output."
+    relative_l2: float | None = Field(
+        default=None,
+        gt=0,
+        description="Assay: bound on |out - ref| / |ref| per output. Default by its dtype: float32 "
+        "1e-4, float16 7e-4, bfloat16 5e-3, float8 4e-2 (e4m3) and 8e-2 (e5m2).",
     )
-    cap: float = Field(
-        default=2e-2, gt=0, description="Assay: largest error, in units of the output's RMS."
+    cap: float | None = Field(
+        default=None,
+        gt=0,
+        description="Assay: largest error, in units of the output's RMS. Default by its dtype: "
+        "float32 1e-3, float16 4e-3, bfloat16 3e-2, float8 0.15 and 0.3.",
     )
     rules: Rules = Rules()
     trials: int = Field(default=3, ge=1, le=16, description="Random input sets per workload.")
     quick: tuple[str, ...] = Field(default=(), description="Workloads of a quick run.")
+
+    def bounds(self, dtype: str) -> Bounds:
+        """What holds for an output of a dtype, as torch and the definition name it."""
+        default = DEFAULT_BOUNDS.get(dtype, DEFAULT_BOUNDS["float32"])
+        return Bounds(self.relative_l2 or default.relative_l2, self.cap or default.cap)
 
 
 class Problem(_Model):

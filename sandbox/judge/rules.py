@@ -14,7 +14,7 @@ from functools import cached_property
 
 import torch
 
-from sandbox.problem import Settings
+from sandbox.problem import Bounds, Settings
 
 FLOATS = (
     torch.float64,
@@ -143,6 +143,10 @@ class _Calls:
         )
         return size
 
+    def bounds(self, settings: Settings) -> Bounds:
+        """How far this output may be off, by its type."""
+        return settings.bounds(str(self.output.dtype).removeprefix("torch."))
+
     @property
     def rms(self) -> torch.Tensor:
         return self.size / math.sqrt(self.target.shape[1])
@@ -175,10 +179,11 @@ def _integer_exact(calls: _Calls, settings: Settings) -> str | None:
 def _error_cap(calls: _Calls, settings: Settings) -> str | None:
     # An element may be off by the cap times the larger of its own size and the output's RMS, so
     # none is off by too much if the largest difference is within the cap times the RMS.
-    if calls.all_finite and bool((calls.largest <= settings.cap * calls.rms).all()):
+    cap = calls.bounds(settings).cap
+    if calls.all_finite and bool((calls.largest <= cap * calls.rms).all()):
         return None
     rms = calls.rms.to(torch.float32)
-    allowed = torch.maximum(calls.target.abs(), rms).mul_(settings.cap)
+    allowed = torch.maximum(calls.target.abs(), rms).mul_(cap)
     excess = calls.error - allowed
     place = int(excess.argmax())
     if float(excess.flatten()[place]) <= 0:
@@ -191,7 +196,8 @@ def _error_cap(calls: _Calls, settings: Settings) -> str | None:
 
 
 def _scale_aware(calls: _Calls, settings: Settings) -> str | None:
-    allowed = settings.relative_l2 * calls.size
+    relative_l2 = calls.bounds(settings).relative_l2
+    allowed = relative_l2 * calls.size
     # The norm is at most the largest difference times the root of their number.
     bound = calls.largest * math.sqrt(calls.y.shape[1])
     if calls.all_finite and bool((bound <= allowed).all()):
@@ -202,7 +208,7 @@ def _scale_aware(calls: _Calls, settings: Settings) -> str | None:
     call = int((distance - allowed).argmax())
     size = float(calls.size[call])
     relative = float(distance[call]) / size if size else float("inf")
-    return f"relative L2 error {relative:.3g}, allowed {settings.relative_l2:g}"
+    return f"relative L2 error {relative:.3g}, allowed {relative_l2:g}"
 
 
 _Rule = Callable[[_Calls, Settings], str | None]
