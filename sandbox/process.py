@@ -24,6 +24,7 @@ from sandbox.slots import Slot
 MAX_STREAM_BYTES = 1 << 20
 PAUSE_SCANS = 20
 PAUSE_S = 5.0
+TOLERATED_NS = 100_000
 NOT_RUNNING = frozenset("TtZX")
 
 
@@ -38,6 +39,7 @@ class Namespace:
     def __init__(self, pid: int, pidfd: int) -> None:
         self._pid = pid
         self._pidfd = pidfd
+        self._stopped_at: dict[int, int] | None = None
 
     def condemn(self) -> None:
         """Tell the kernel to end every process inside, without waiting for it."""
@@ -59,6 +61,7 @@ class Namespace:
         for _ in range(PAUSE_SCANS):
             found = self.inside() - stopped
             if not found:
+                self._stopped_at = self._settled_run_times()
                 return
             for pid in found:
                 _signal(pid, signal.SIGSTOP)
@@ -68,9 +71,36 @@ class Namespace:
         raise CandidateFailure("will_not_stop", "It starts processes faster than they are stopped.")
 
     def resume(self) -> None:
-        """Let everything inside go on."""
+        """Let everything inside go on.
+
+        Raises:
+            CandidateFailure: something of it ran since `pause`. Processes can wake each other at the
+                very moment when they are stopped, so that they stayed stopped is checked, by the
+                processor time that each has used.
+        """
+        before, now = self._stopped_at, self.run_times()
+        self._stopped_at = None
         for pid in self.inside():
             _signal(pid, signal.SIGCONT)
+        if before is None:
+            return
+        ran = sum(now.get(task, 0) - used for task, used in before.items())
+        if now.keys() != before.keys() or ran > TOLERATED_NS:
+            raise CandidateFailure("ran_while_stopped", "It went on while it had to be stopped.")
+
+    def run_times(self) -> dict[int, int]:
+        """Nanoseconds on a processor of each thread inside, where the kernel keeps count."""
+        return {task: used for pid in self.inside() for task, used in _run_times(pid).items()}
+
+    def _settled_run_times(self) -> dict[int, int]:
+        """The same once nothing moves: a thread's last moments count when it left its processor."""
+        times = self.run_times()
+        for _ in range(PAUSE_SCANS):
+            again = self.run_times()
+            if again == times:
+                break
+            times = again
+        return times
 
     def inside(self) -> set[int]:
         """The processes inside, as the trusted side numbers them.
@@ -223,6 +253,16 @@ def _threads(pid: int) -> set[str]:
             with contextlib.suppress(OSError):
                 states.add((task / "stat").read_text().rpartition(")")[2].split()[0])
     return states
+
+
+def _run_times(pid: int) -> dict[int, int]:
+    found = {}
+    with contextlib.suppress(OSError):  # it ended
+        for task in os.scandir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError):
+                used = (Path(task.path) / "schedstat").read_text("ascii").split()[0]
+                found[int(task.name)] = int(used)
+    return found
 
 
 def _first_process(info: int) -> Namespace | None:

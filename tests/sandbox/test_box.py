@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -343,8 +344,30 @@ def test_pause_returns_when_nothing_runs_any_more(sandbox: Sandbox) -> None:
         deadline = time.monotonic() + 10
         while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        for _ in range(20):
+        for _ in range(100):
             process.namespace.pause()
             states = {state for pid in process.namespace.inside() for state in _threads(pid)}
             assert states == {"T"}
+            process.namespace.resume()  # it says if anything ran meanwhile
+            time.sleep(0.0005)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool) -> None:
+    """A process can be continued by another just as both are stopped; and stop itself again."""
+    code = "open('/sandbox/out/ready', 'w').close()\nwhile True: pass\n"
+    with sandbox.start(Command(argv=(python(), "-I", "-B", "-c", code))) as process:
+        deadline = time.monotonic() + 10
+        while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.namespace.pause()
+        used = process.namespace.run_times()
+        busy = max(used, key=lambda task: used[task])
+        os.kill(busy, signal.SIGCONT)
+        time.sleep(0.05)
+        if hidden:
+            os.kill(busy, signal.SIGSTOP)
+            time.sleep(0.05)
+        with pytest.raises(CandidateFailure) as caught:
             process.namespace.resume()
+        assert caught.value.code == "ran_while_stopped"
