@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict
 
 from ncu.reader import read_report
 from ncu.report import ReportSummary
+from sandbox.box import Sandbox
 from sandbox.errors import AssayError
 from server import access
 from server.artifacts import ArtifactStore
 from server.journal import Journal, Origin, new_id
 from server.principals import Principal
 from server.records import ProfileRecord
+from server.report_reading import sandboxed
 
 
 class ProfileOutcome(BaseModel):
@@ -28,9 +30,10 @@ class ProfileOutcome(BaseModel):
 class Profiling:
     """Reads Nsight Compute reports."""
 
-    def __init__(self, *, journal: Journal, artifacts: ArtifactStore) -> None:
+    def __init__(self, *, journal: Journal, artifacts: ArtifactStore, sandbox: Sandbox) -> None:
         self._journal = journal
         self._artifacts = artifacts
+        self._run = sandboxed(sandbox)
 
     async def read(
         self, who: Principal, artifact_id: str, origin: Origin, metrics: str = ""
@@ -48,7 +51,7 @@ class Profiling:
                 "An operator adds a report with: assay artifact add FILE.ncu-rep",
             )
         path = await asyncio.to_thread(self._artifacts.path, artifact_id)
-        report = await asyncio.to_thread(read_report, path, metrics=metrics)
+        report = await asyncio.to_thread(read_report, path, metrics=metrics, run=self._run)
         slowest = max(report.kernels, key=lambda kernel: kernel.duration_us or 0.0, default=None)
         headline = (
             "no kernels"

@@ -103,7 +103,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
                 judge=judge,
                 timeout_s=settings.bench_timeout_s,
             ),
-            profiling=Profiling(journal=journal, artifacts=artifacts),
+            profiling=Profiling(journal=journal, artifacts=artifacts, sandbox=sandbox),
             campaigns=Campaigns(journal),
             jobs=Jobs(journal),
             wiki=wiki,
