@@ -21,6 +21,7 @@ from sandbox.solution import Solution
 
 PROGRAM = f"{LIBRARY}/sandbox/build/ahead_program.py"
 MAX_KERNELS = 16
+MAX_JSON_BYTES = 1 << 16
 
 # What host code is told: multiprocessors of an H100 SXM and a B200, and the largest shared memory of
 # a block on both. Source: NVIDIA's data sheets and the CUDA programming guide.
@@ -100,6 +101,11 @@ def compile_ahead(
         diagnostics=(with_remedy(problem),) if problem else (),
     )
     report, products = read_machine_code(report, products, sandbox, _launches(done.outputs))
+    if report.ok and not report.kernels:
+        unread = Diagnostic(
+            severity="error", message=f"What was compiled holds no kernel: {report.note}"
+        )
+        report = report.model_copy(update={"ok": False, "diagnostics": (unread,)})
     note = f"compiled for the arguments of {example.source}; {report.note}"
     return report.model_copy(update={"note": note}), products
 
@@ -190,8 +196,11 @@ def _launches(outputs: dict[str, bytes]) -> dict[str, LaunchFacts]:
 
 
 def _load(content: bytes | None) -> dict[str, object]:
+    """JSON from the inside: an object, or nothing."""
+    if content is None or len(content) > MAX_JSON_BYTES:
+        return {}
     try:
-        said = json.loads(content or b"{}")
-    except ValueError:
+        said = json.loads(content)
+    except (ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

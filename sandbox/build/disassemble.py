@@ -20,6 +20,7 @@ _SCRIPT = """
 "$1" -ndf -c -g /sandbox/in/kernel.cubin > /sandbox/out/sass &
 "$2" -elf /sandbox/in/kernel.cubin > /sandbox/out/elf &
 "$2" -res-usage /sandbox/in/kernel.cubin > /sandbox/out/usage 2>&1
+c++filt < /sandbox/out/usage > /sandbox/out/plain 2>&- || cp /sandbox/out/usage /sandbox/out/plain
 wait
 """
 _SECTION = re.compile(r"^\s*\.section\s+\.text\.(?P<kernel>[^,\s]+),")
@@ -31,10 +32,14 @@ _INSTRUCTION = re.compile(
 _LABEL = re.compile(r"^(?P<label>[.$\w]+):\s*$")
 _LINE = re.compile(r'^\s*//## File "(?P<file>[^"]*)", line (?P<line>\d+)')
 _TARGET = re.compile(r"`\((?P<label>[^)]+)\)")
+_PLAIN = re.compile(r"^ Function (?P<name>.*):$", re.MULTILINE)
 _USAGE = re.compile(
-    r"Function (?P<kernel>\S+):\s+REG:(?P<registers>\d+) STACK:(?P<stack>\d+) "
-    r"SHARED:(?P<shared>\d+) LOCAL:(?P<local>\d+)"
+    r"^ Function (?P<kernel>\S+):\n\s+REG:(?P<registers>\d+) STACK:(?P<stack>\d+) "
+    r"SHARED:(?P<shared>\d+) LOCAL:(?P<local>\d+)",
+    re.MULTILINE,
 )
+MAX_TEXT_BYTES = 32 << 20
+MAX_NAME = 400
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,16 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Machine:
-    """A kernel as the cubin holds it. `attributes` are its EIATTR entries, as printed."""
+    """A kernel as the cubin holds it.
+
+    Attributes:
+        kernel: its symbol.
+        name: the symbol as C++ names it, where that is known.
+        attributes: its EIATTR entries, as printed.
+    """
 
     kernel: str
+    name: str
     instructions: tuple[Instruction, ...]
     registers: int
     stack_bytes: int
@@ -90,10 +102,13 @@ def disassemble(
             limits=Limits(wall_s=timeout_s, cpu_s=max(2, int(timeout_s)), processes=16),
         )
     )
-    text, elf, usage = (
-        done.outputs.get(name, b"").decode("utf-8", "replace") for name in ("sass", "elf", "usage")
+    if sum(map(len, done.outputs.values())) > MAX_TEXT_BYTES:
+        raise AssayError("not_disassembled", f"Its text has more than {MAX_TEXT_BYTES >> 20} MiB.")
+    text, elf, usage, plain = (
+        done.outputs.get(name, b"").decode("utf-8", "replace")
+        for name in ("sass", "elf", "usage", "plain")
     )
-    kernels = parse(text, elf, usage)
+    kernels = parse(text, elf, usage, plain)
     if not kernels:
         words = (done.stderr or b"").decode("utf-8", "replace").strip()[-300:]
         raise AssayError(
@@ -102,13 +117,17 @@ def disassemble(
     return Disassembly(kernels, text.replace(SOURCES, ""))
 
 
-def parse(text: str, elf: str, usage: str) -> tuple[Machine, ...]:
-    """Kernels in the order of the file, from the three tools' output."""
+def parse(text: str, elf: str, usage: str, plain: str = "") -> tuple[Machine, ...]:
+    """Kernels in the order of the file, from the tools' output; `plain` is `usage` demangled."""
     code = instructions(text)
     attributes = _attributes(elf)
+    symbols = [found["name"] for found in _PLAIN.finditer(usage)]
+    names = [found["name"] for found in _PLAIN.finditer(plain)]
+    known = dict(zip(symbols, names, strict=True)) if len(names) == len(symbols) else {}
     return tuple(
         Machine(
             kernel=used["kernel"],
+            name=_printable(known.get(used["kernel"], used["kernel"])),
             instructions=code[used["kernel"]],
             registers=int(used["registers"]),
             stack_bytes=int(used["stack"]),
@@ -118,6 +137,11 @@ def parse(text: str, elf: str, usage: str) -> tuple[Machine, ...]:
         for used in _USAGE.finditer(usage)
         if used["kernel"] in code
     )
+
+
+def _printable(name: str) -> str:
+    """A symbol may be anything; what is shown is one line."""
+    return "".join(c for c in name if c.isprintable())[:MAX_NAME]
 
 
 def instructions(text: str) -> dict[str, tuple[Instruction, ...]]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-from collections.abc import Iterable
 
 from sandbox.build.models import Diagnostic, KernelReport
 from sandbox.build.remedies import remedy
@@ -101,19 +98,6 @@ def resources(log: str) -> tuple[KernelReport, ...]:
             )
         )
     return tuple(found)
-
-
-def demangle(names: Iterable[str]) -> list[str]:
-    """C++ names for people, where the machine has c++filt."""
-    mangled = list(names)
-    filt = shutil.which("c++filt", path="/usr/bin:/usr/local/bin")
-    if filt is None or not mangled:
-        return mangled
-    done = subprocess.run(
-        [filt], input="\n".join(mangled), capture_output=True, text=True, timeout=10, check=False
-    )
-    plain = done.stdout.splitlines()
-    return plain if len(plain) == len(mangled) else mangled
 
 
 def _located(

@@ -12,7 +12,6 @@ from sandbox.box import Sandbox
 from sandbox.build import sass
 from sandbox.build.disassemble import Disassembly, Machine, disassemble
 from sandbox.build.hints import Subject, hints
-from sandbox.build.messages import demangle
 from sandbox.build.models import (
     KernelReport,
     LoopReport,
@@ -27,6 +26,7 @@ from sandbox.errors import AssayError
 
 MAX_LOOPS = 3
 MAX_KERNELS = 16
+MAX_PTX_BYTES = 8 << 20
 BLOCK_SIZES = (128, 256, 512)
 _FEATURES = re.compile(
     r"\b(tcgen05\.\w+|wgmma\.\w+|mma\.sync|wmma\.\w+|cp\.async\.bulk\.tensor|"
@@ -72,11 +72,11 @@ def read_machine_code(
         kernels += kernel_reports(code, report.target, report.kernels, launches)
         name = f"{PurePosixPath(cubin.name).stem}.sass"
         texts.append(Product(report.target, "sass", name, code.text.encode()))
-    ptx = "".join(p.content.decode("utf-8", "replace") for p in products if p.kind == "ptx")
+    ptx = b"".join(product.content for product in products if product.kind == "ptx")
     return report.model_copy(
         update={
             "kernels": tuple(kernels) or report.kernels,
-            "ptx_features": ptx_features(ptx),
+            "ptx_features": ptx_features(ptx[:MAX_PTX_BYTES].decode("utf-8", "replace")),
             "report_seconds": round(time.monotonic() - started, 3),
             "note": note,
         }
@@ -98,17 +98,14 @@ def kernel_reports(
         launches: by mangled name.
     """
     spills = {kernel.name: kernel for kernel in printed}
-    kernels = code.kernels[:MAX_KERNELS]
-    names = demangle([machine.kernel for machine in kernels])
     return tuple(
         _report(
             machine,
-            name,
             target,
             spills.get(machine.kernel),
             (launches or {}).get(machine.kernel, LaunchFacts()),
         )
-        for machine, name in zip(kernels, names, strict=True)
+        for machine in code.kernels[:MAX_KERNELS]
     )
 
 
@@ -118,13 +115,13 @@ def ptx_features(ptx: str) -> tuple[str, ...]:
 
 
 def _report(
-    machine: Machine, name: str, target: str, printed: KernelReport | None, launch: LaunchFacts
+    machine: Machine, target: str, printed: KernelReport | None, launch: LaunchFacts
 ) -> KernelReport:
     reserved = SHARED_RESERVED if machine.shared_bytes >= SHARED_RESERVED else 0
     threads = launch.block_threads or _declared_threads(machine)
     found = sass.loops(machine.instructions)
     report = KernelReport(
-        name=name,
+        name=machine.name,
         registers=machine.registers,
         spill_store_bytes=printed.spill_store_bytes if printed else None,
         spill_load_bytes=printed.spill_load_bytes if printed else None,

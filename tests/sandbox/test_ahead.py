@@ -9,6 +9,7 @@ import pytest
 from sandbox.box import Sandbox
 from sandbox.build import Diagnostic, ExampleCall, cache_key, compile_solution, example_call
 from sandbox.build.models import CompileOptions, CompileReport
+from sandbox.errors import AssayError
 from sandbox.problem import load_problem
 from sandbox.solution import parse_solution
 from tests.sandbox.test_build import solution
@@ -146,19 +147,38 @@ def test_its_host_code_is_confined(sandbox: Sandbox) -> None:
     assert "FileNotFoundError" in error(build(sandbox, nosy)).message
 
 
-def test_what_the_inside_says_is_not_believed(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize(
+    "said", ["'[1]'", "'[' * 10**5", "'{' * 60_000", "'x' * 10**6", r"'\\x00\\x1b[31m'"]
+)
+def test_what_the_inside_says_is_not_believed(sandbox: Sandbox, said: str) -> None:
     """It may write any file there is; none of them becomes a kernel that was compiled."""
     forged = (
-        "import json, pathlib\n"
+        "import json, os, pathlib\n"
         "out = pathlib.Path('/sandbox/out')\n"
         "def run(a, b, c):\n"
         "    (out / 'k.cubin').write_bytes(b'not a cubin')\n"
         "    (out / 'k.json').write_text(json.dumps({'name': 'k', 'num_warps': 10**9}))\n"
-        "    (out / 'error.json').write_text('[1]')\n"
+        f"    (out / 'l.json').write_text({said})\n"
+        f"    (out / 'error.json').write_text({said})\n"
+        "    os._exit(0)\n"
     )
     (target,) = build(sandbox, forged).targets
+    assert not target.ok
     assert target.kernels == ()
     assert "not read" in target.note
+
+
+def test_links_and_too_many_files_stay_inside(sandbox: Sandbox) -> None:
+    linked = "import os\ndef run(a, b, c):\n    os.symlink('/etc/passwd', '/sandbox/out/k.cubin')\n"
+    assert build(sandbox, linked).products == ()
+    many = (
+        "def run(a, b, c):\n"
+        "    for n in range(200):\n"
+        "        open(f'/sandbox/out/{n}.cubin', 'w').close()\n"
+    )
+    with pytest.raises(AssayError) as caught:
+        build(sandbox, many)
+    assert caught.value.code == "too_much_output"
 
 
 def test_without_a_known_call_only_syntax_is_checked(sandbox: Sandbox) -> None:

@@ -205,9 +205,18 @@ def test_what_is_no_cubin_is_refused(sandbox: Sandbox) -> None:
     assert caught.value.code == "not_disassembled"
 
 
-@given(st.text(), st.text(), st.text())
-def test_no_text_breaks_the_parser(text: str, elf: str, usage: str) -> None:
-    parse(text, elf, usage)
+@given(st.text(), st.text(), st.text(), st.text())
+def test_no_text_breaks_the_parser(text: str, elf: str, usage: str, plain: str) -> None:
+    parse(text, elf, usage, plain)
+
+
+def test_names_are_shown_as_cpp_has_them(sandbox: Sandbox) -> None:
+    source = "namespace n { template <int B> __global__ void k(float* x) { x[B] = 1; } }\n"
+    source += "template __global__ void n::k<3>(float*);\n"
+    report = compile_solution(solution("cuda", "k.cu", source), ["sm_90a"], sandbox)
+    (kernel,) = report.targets[0].kernels
+    assert kernel.name == "void n::k<3>(float*)"
+    assert kernel.spill_store_bytes == 0  # found under the mangled name
 
 
 LINES = st.lists(
