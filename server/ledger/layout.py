@@ -114,6 +114,13 @@ def write_file(path: Path, content: bytes, mode: int) -> None:
     sync_directory(path.parent)
 
 
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, however often the system takes only a part."""
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
 def sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

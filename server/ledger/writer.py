@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import queue
 import threading
@@ -27,7 +26,8 @@ from sandbox.errors import AssayError
 from server.ledger import reader
 from server.ledger.checkpoint import Signer, load_signer
 from server.ledger.events import Event, Receipt, encode_body, encode_line
-from server.ledger.layout import Layout, sync_directory
+from server.ledger.layout import Layout, sync_directory, write_all
+from server.ledger.notes import Notes
 from server.ledger.replay import replay
 from server.ledger.sealing import Sealer
 from server.ledger.views import write_audit_sql
@@ -65,10 +65,7 @@ class Ledger:
         seal_grace_s: float,
     ) -> None:
         self._layout = layout
-        self._signer = signer
         self._lock = lock
-        self._checkpoint_every = checkpoint_every
-        self._checkpoint_s = checkpoint_s
         self._segment_bytes = segment_bytes
         self._segment_age_s = segment_age_s
         tail = replay(layout, origin)
@@ -81,10 +78,9 @@ class Ledger:
             opened["torn"] = tail.torn.as_data()
         if self._segment < 0:
             self._start_segment()
-        self._notes, torn_note = _open_notes(layout.checkpoints)
-        if torn_note:
-            opened["torn_checkpoint"] = torn_note
-        self._noted_size, self._noted_at = 0, time.monotonic()
+        self._notes = Notes(layout.checkpoints, signer, checkpoint_every, checkpoint_s)
+        if self._notes.torn:
+            opened["torn_checkpoint"] = self._notes.torn
         self._head = Receipt(self._seq - 1, self._prev, "")
         self._failure: AssayError | None = None
         self._closing = False
@@ -240,7 +236,8 @@ class Ledger:
             self._closing = True
             self._queue.put(None)
         self._thread.join()
-        for descriptor in (self._file, self._notes, self._lock):
+        self._notes.close()
+        for descriptor in (self._file, self._lock):
             os.close(descriptor)
 
     def __enter__(self) -> Ledger:
@@ -287,16 +284,17 @@ class Ledger:
                 self._fail(error)
                 outcomes = [self._failed_outcome()] * len(batch)
             _tell(batch, outcomes)
-            if self._failure is None and self._note_due(stop):
+            if self._failure is None and self._notes.due(self._tree.size, stop):
                 try:
-                    self._write_note()
+                    self._notes.write(self._tree, self._head)
                 except Exception as error:
                     self._fail(error)
 
     def _gather(self) -> tuple[list[_Entry], bool]:
         """Wait for work, then take all that is there."""
+        wait_s = None if self._failure else self._notes.wait_s(self._tree.size)
         try:
-            first = self._queue.get(timeout=self._until_note())
+            first = self._queue.get(timeout=wait_s)
         except queue.Empty:
             return [], False
         batch: list[_Entry] = []
@@ -337,35 +335,13 @@ class Ledger:
         if not lines:
             return outcomes
         content = b"\n".join(lines) + b"\n"
-        _write_all(self._file, content)
+        write_all(self._file, content)
         os.fdatasync(self._file)
         for line in lines:
             self._tree.add(line)
         self._size += len(content)
         self._head = Receipt(self._seq - 1, self._prev, ts)
         return outcomes
-
-    def _until_note(self) -> float | None:
-        if self._signer is None or self._tree.size == self._noted_size or self._failure:
-            return None
-        return max(0.0, self._noted_at + self._checkpoint_s - time.monotonic())
-
-    def _note_due(self, stop: bool) -> bool:
-        new = self._tree.size - self._noted_size
-        return bool(new) and (
-            stop
-            or self._noted_size == 0
-            or new >= self._checkpoint_every
-            or time.monotonic() - self._noted_at >= self._checkpoint_s
-        )
-
-    def _write_note(self) -> None:
-        if self._signer is not None:
-            note = self._signer.note(self._tree.size, self._tree.root())
-            line = json.dumps({"seq": self._head.seq, "head": self._head.head, "note": note})
-            _write_all(self._notes, line.encode("ascii") + b"\n")
-            os.fdatasync(self._notes)
-        self._noted_size, self._noted_at = self._tree.size, time.monotonic()
 
     def _continue(self, segment: int, unterminated: bool, torn: bool) -> None:
         """Go on in the last segment, or leave it as it is and begin another."""
@@ -374,7 +350,7 @@ class Ledger:
             return
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         if unterminated:
-            _write_all(self._file, b"\n")
+            write_all(self._file, b"\n")
         os.fdatasync(self._file)  # a killed writer may not have come to it
         self._size = os.fstat(self._file).st_size
         if self._size and (torn or self._size > self._segment_bytes):
@@ -442,23 +418,6 @@ def _lock(path: Path) -> int:
             "One server per state directory: stop the other one, or use another --state.",
         ) from None
     return descriptor
-
-
-def _open_notes(path: Path) -> tuple[int, dict[str, object] | None]:
-    """Open the checkpoint file; end a line that a crash cut short, and say so."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    content = path.read_bytes()
-    if not content or content.endswith(b"\n"):
-        return descriptor, None
-    _write_all(descriptor, b"\n")
-    torn = content[content.rfind(b"\n") + 1 :]
-    return descriptor, {"bytes": len(torn), "sha256": sha256(torn).hexdigest()}
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def _failed(error: Exception) -> AssayError:
