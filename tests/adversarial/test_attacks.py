@@ -43,8 +43,8 @@ def test_attack(name: str, run_attack: RunAttack) -> None:
         assert workload.speedup_low is not None
         assert workload.speedup_low < 1.2  # what is proved, however busy the machine is
     if attack.EXPECT == "slow":
-        assert workload.speedup is not None
-        assert workload.speedup < 0.6  # five times the work cannot look like one
+        assert workload.speedup_low is not None
+        assert workload.speedup_low < 0.6  # it is not proved that five times the work is like one
 
 
 def test_the_judge_is_unharmed_afterwards(bench: Bench, run_attack: RunAttack) -> None:

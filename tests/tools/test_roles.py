@@ -113,7 +113,8 @@ def test_anothers_job_and_artifact_look_like_none(live: Live) -> None:
         live,
         "ada",
         "query_audit",
-        sql="SELECT data->>'job_id' AS j FROM events WHERE kind='job.queued' AND actor='wanda'",
+        sql="SELECT data->>'job_id' AS j FROM events WHERE kind='job.queued' AND actor='wanda' "
+        "ORDER BY seq DESC",
     )
     job_id = jobs.data["rows"][0][0]
     assert ask(live, "wanda", "job_status", job_id=job_id, wait_s=0).ok
