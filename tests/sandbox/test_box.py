@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.process import MAX_STREAM_BYTES, Process, _threads
+from sandbox.process import MAX_STREAM_BYTES, TOLERATED_TIMES, Process, _threads
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
@@ -360,14 +360,17 @@ def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool) 
         deadline = time.monotonic() + 10
         while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
-        process.namespace.pause()
-        used = process.namespace.run_times()
-        busy = max(used, key=lambda task: used[task])
-        os.kill(busy, signal.SIGCONT)
-        time.sleep(0.05)
-        if hidden:
-            os.kill(busy, signal.SIGSTOP)
+        for times in range(1, TOLERATED_TIMES + 2):
+            process.namespace.pause()
+            used = process.namespace.run_times()
+            busy = max(used, key=lambda task: used[task])
+            os.kill(busy, signal.SIGCONT)
             time.sleep(0.05)
+            if hidden:
+                os.kill(busy, signal.SIGSTOP)
+                time.sleep(0.05)
+            if times <= TOLERATED_TIMES:
+                process.namespace.resume()
         with pytest.raises(CandidateFailure) as caught:
             process.namespace.resume()
         assert caught.value.code == "ran_while_stopped"
