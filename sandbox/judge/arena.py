@@ -1,9 +1,9 @@
 """Arenas: shared memory that carries inputs to a runner and outputs back.
 
-An arena belongs to one runner and is mapped there once, so that no call pays for page faults. On a CPU
-the calls of a batch go in lockstep: the inputs of a call appear when the output of the one before has
-been taken, so a runner can neither start early, nor finish late, nor do several calls at once. On a GPU
-a whole batch appears after the clock started, and its outputs are copied out before it stops.
+An arena belongs to one runner and is mapped there once, so that no call pays for page faults. A batch
+goes in steps: the inputs of a step appear after its clock started and when the outputs of the step
+before have been taken, and its outputs are taken before its clock stops. So a runner can neither start
+early, nor finish late, nor do calls of several steps at once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,15 @@ PAGE = 4096
 POISON = 0xFF
 """NaN in every float format, -1 in every integer one."""
 
+MOST_STAGED = 32 << 20
+"""Bytes of a call that go by way of the host; what is larger takes longer than the GPU's switch."""
+
 _F_ADD_SEALS, _SEAL, _SHRINK, _GROW = 1033, 1, 2, 4
 
 
 Answer = dict[str, Any]
+Copies = list[tuple[torch.Tensor, torch.Tensor]]
+"""Where to, where from."""
 SPINS = 2000
 """How often a turn is looked for before anything else is: some hundred microseconds."""
 
@@ -127,18 +132,23 @@ class Batch:
 
 
 class Arena(ABC):
-    """Memory for up to `capacity` calls at a time, shared with one runner.
+    """Memory for up to `capacity` calls at a time, shared with one runner, and a page with two numbers:
+    how many steps have their inputs, and how many have their outputs. The runner can lie with the
+    second, but what it then loses is its output.
 
     Attributes:
-        descriptor: the memory, to be handed over when it is mapped.
+        descriptors: the memory and the page, to be handed over when they are mapped.
     """
 
     def __init__(self, where: Layout, capacity: int, descriptor: int, memory: torch.Tensor) -> None:
         self.layout = where
         self.capacity = capacity
-        self.descriptor = descriptor
+        turns, page = _sealed("turns", PAGE)
+        self.descriptors = [descriptor, turns]
+        self._turns = memoryview(page)[:16].cast("q")
         self._memory = memory
         self._taken: list[torch.Tensor] = []
+        self._steps: list[tuple[Copies, Copies]] = []
 
     def description(self) -> dict[str, Any]:
         """What a runner must know to map it and find the tensors."""
@@ -150,25 +160,76 @@ class Arena(ABC):
             "outputs": [field.as_json() for field in self.layout.outputs],
         }
 
-    @abstractmethod
-    def prepare(self, batch: Batch) -> None:
-        """Get ready for a batch, before the clock starts."""
+    def prepare(self, batch: Batch, step: int) -> None:
+        """Get ready for a batch in steps of so many calls, before the clock starts."""
+        count = len(batch)
+        self._poison(count)
+        there, given = (self._inputs(flat, count) for flat in (self._memory, batch.flat))
+        shared = [self._shared(count, field) for field in self.layout.outputs]
+        outputs = list(zip(self._taken, shared, strict=True))
+        self._steps = []
+        for first in range(0, count, step):
+            some = slice(first, first + step)
+            take = [(own[some], theirs[some]) for own, theirs in outputs]
+            self._steps.append(([(there[some], given[some])], take))
+        self._turns[0], self._turns[1] = 0, -1
+        self._settle()
 
-    @abstractmethod
-    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
-        """Let the runner work: from when inputs are within its reach until nothing that it still
-        does can change the outputs. It is stopped before and after.
+    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, list[float]]:
+        """Let the runner work: each step from when inputs are within its reach until nothing that it
+        still does can change the outputs. It is stopped before and after.
 
         Returns:
-            The answer, and the seconds between those two moments.
+            The answer, and the seconds of each step.
 
         Raises:
             CandidateFailure: there is no answer, or it comes without the work.
         """
+        runner.resume()
+        exchange.send()
+        self._await_turn(0, exchange)
+        turns, now = self._turns, time.perf_counter
+        walls = []
+        for number, (reveal, take) in enumerate(self._steps, 1):
+            started = now()
+            for theirs, own in reveal:
+                theirs.copy_(own, non_blocking=True)
+            self._settle()
+            turns[0] = number
+            if turns[1] < number:
+                self._await_turn(number, exchange)
+            for own, theirs in take:
+                own.copy_(theirs, non_blocking=True)
+            self._settle()
+            walls.append(now() - started)
+        answer = exchange.receive()
+        runner.pause()
+        return answer, walls
+
+    @abstractmethod
+    def _settle(self) -> None:
+        """Wait until copies are done."""
+
+    def _await_turn(self, number: int, exchange: Exchange) -> None:
+        """Wait for the outputs of a step.
+
+        Raises:
+            CandidateFailure: they will not come: there is an answer, or nobody, instead.
+        """
+        turns = self._turns
+        while turns[1] < number:
+            for _ in range(SPINS):
+                if turns[1] >= number:
+                    return
+            if exchange.waiting() and turns[1] < number:
+                exchange.receive()  # why, if it says so
+                raise CandidateFailure("forged_reply", "The runner answered before it was done.")
+            os.sched_yield()
 
     def close(self) -> None:
         """Give the memory back."""
-        os.close(self.descriptor)
+        for descriptor in self.descriptors:
+            os.close(descriptor)
 
     def outputs(self) -> list[torch.Tensor]:
         """Each output of the batch's calls, `[calls, ...]`, as they were taken; until the next."""
@@ -221,113 +282,76 @@ class Arena(ABC):
 
 
 class HostArena(Arena):
-    """Anonymous memory, sealed in size: a runner that shrinks it would crash its reader.
-
-    It begins with a page that carries two numbers: how many calls have their inputs, and how many
-    have their outputs. The runner can lie with the second, but what it then loses is its output.
-    """
+    """Anonymous memory."""
 
     def __init__(self, where: Layout, capacity: int) -> None:
         size = where.stride * capacity
-        file = os.memfd_create("arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        os.ftruncate(file, PAGE + size)
-        fcntl.fcntl(file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
-        shared = mmap.mmap(file, PAGE + size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
-        memory = torch.frombuffer(shared, dtype=torch.uint8, offset=PAGE, count=size)
-        super().__init__(where, capacity, file, memory)
-        self._turns = memoryview(shared)[:16].cast("q")
-        self._reveal: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._take: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
+        file, shared = _sealed("arena", size)
+        super().__init__(where, capacity, file, torch.frombuffer(shared, dtype=torch.uint8))
 
-    def prepare(self, batch: Batch) -> None:
-        count = len(batch)
-        self._poison(count)
-        there, given = (self._inputs(flat, count) for flat in (self._memory, batch.flat))
-        self._reveal = list(zip(there.unbind(), given.unbind(), strict=True))
-        shared = [self._shared(count, field).unbind() for field in self.layout.outputs]
-        taken = [output.unbind() for output in self._taken]
-        self._take = [
-            [(own[call], theirs[call]) for own, theirs in zip(taken, shared, strict=True)]
-            for call in range(count)
-        ]
-        self._turns[0], self._turns[1] = 0, -1
-
-    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
-        turns = self._turns
-        runner.resume()
-        exchange.send()
-        self._await_turn(0, exchange)
-        started = time.perf_counter()
-        for call, ((there, given), outputs) in enumerate(
-            zip(self._reveal, self._take, strict=True), 1
-        ):
-            there.copy_(given)
-            turns[0] = call
-            if turns[1] < call:
-                self._await_turn(call, exchange)
-            for own, theirs in outputs:
-                own.copy_(theirs)
-        wall_s = time.perf_counter() - started
-        answer = exchange.receive()
-        runner.pause()
-        return answer, wall_s
-
-    def _await_turn(self, call: int, exchange: Exchange) -> None:
-        """Wait for the output of a call.
-
-        Raises:
-            CandidateFailure: it will not come: there is an answer, or nobody, instead.
-        """
-        turns = self._turns
-        while turns[1] < call:
-            for _ in range(SPINS):
-                if turns[1] >= call:
-                    return
-            if exchange.waiting() and turns[1] < call:
-                exchange.receive()  # why, if it says so
-                raise CandidateFailure("forged_reply", "The runner answered before it was done.")
-            os.sched_yield()
+    def _settle(self) -> None:
+        """A copy on a CPU is done when it returns."""
 
 
 class DeviceArena(Arena):
-    """GPU memory, mapped by both sides."""
+    """GPU memory, mapped by both sides.
+
+    A copy within a GPU is a kernel, and a GPU that goes from one process to another takes some 150 us
+    for it. So what goes in several steps is copied from and to pinned host memory: that is the copy
+    engine's work, and the runner keeps the GPU.
+    """
 
     def __init__(self, where: Layout, capacity: int) -> None:
         size = where.stride * capacity
         self._region = Region(size, where.device.index or 0)
         file = self._region.create()
         super().__init__(where, capacity, file, self._region.bytes_tensor(size))
-        self._given = self._memory
+        self._staged: Copies = []
 
-    def prepare(self, batch: Batch) -> None:
-        self._poison(len(batch))
-        self._given = self._inputs(batch.flat, len(batch))
-        torch.cuda.synchronize(self.layout.device)
+    def prepare(self, batch: Batch, step: int) -> None:
+        super().prepare(batch, step)
+        self._staged = []
+        if step < len(batch) and self.layout.stride <= MOST_STAGED:
+            self._steps = [
+                (list(map(_from_host, r)), list(map(self._to_host, t))) for r, t in self._steps
+            ]
+            self._settle()
 
-    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, float]:
-        runner.resume()
-        started = time.perf_counter()
-        self._reveal()
-        exchange.send()
-        answer = exchange.receive()
-        self._take()
-        wall_s = time.perf_counter() - started
-        runner.pause()
-        return answer, wall_s
+    def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, list[float]]:
+        answer, walls = super().timed(runner, exchange)
+        for own, staged in self._staged:
+            own.copy_(staged)
+        return answer, walls
 
-    def _reveal(self) -> None:
-        self._inputs(self._memory, len(self._given)).copy_(self._given)
-        torch.cuda.synchronize(self.layout.device)
+    def _to_host(
+        self, copy: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same copy, by way of the host."""
+        own, theirs = copy
+        staged = own.cpu().pin_memory()
+        self._staged.append((own, staged))
+        return staged, theirs
 
-    def _take(self) -> None:
-        """Work that the runner still has on the GPU comes too late for this copy."""
-        for field, taken in zip(self.layout.outputs, self._taken, strict=True):
-            taken.copy_(self._shared(len(taken), field))
+    def _settle(self) -> None:
+        """Work that the runner still has on the GPU comes too late for a copy that is done."""
         torch.cuda.synchronize(self.layout.device)
 
     def close(self) -> None:
         super().close()
         self._region.close()
+
+
+def _from_host(copy: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    theirs, own = copy
+    return theirs, own.cpu().pin_memory()
+
+
+def _sealed(name: str, size: int) -> tuple[int, mmap.mmap]:
+    """Anonymous memory, sealed in size: a runner that shrinks it would crash its reader."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(file, size)
+    fcntl.fcntl(file, _F_ADD_SEALS, _SHRINK | _GROW | _SEAL)
+    return file, mmap.mmap(file, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
 
 
 def make_arena(where: Layout, capacity: int) -> Arena:

@@ -8,6 +8,7 @@ asked for. A runner that crashes, hangs or talks nonsense is the solution's fail
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import select
@@ -44,12 +45,14 @@ class Reply:
     """A challenge's time.
 
     Attributes:
-        wall_s: seconds from when the first inputs were within reach until the last outputs could not
-            change: measured outside, needs no trust.
+        wall_s: seconds from when inputs were within reach until the outputs could not change, over all
+            steps: measured outside, needs no trust.
+        steps_s: of each step.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
     """
 
     wall_s: float
+    steps_s: tuple[float, ...]
     reported_us: float | None
 
 
@@ -106,7 +109,7 @@ class Arm:
                         {"path": path, "bytes": len(content)} for path, content in contents.items()
                     ],
                 },
-                memory.fileno(),
+                [memory.fileno()],
                 timeout_s,
             )
 
@@ -120,7 +123,7 @@ class Arm:
             self._arena.close()
         self._arena = arena = make_arena(where, capacity)
         self._child.namespace.resume()
-        self._ask({"op": "map", **arena.description()}, arena.descriptor, timeout_s)
+        self._ask({"op": "map", **arena.description()}, arena.descriptors, timeout_s)
         self._child.namespace.pause()
 
     @property
@@ -129,7 +132,9 @@ class Arm:
         assert self._arena is not None, "map an arena first"
         return self._arena
 
-    def run(self, batch: Batch, timeout_s: float, op: str = "run") -> Reply:
+    def run(
+        self, batch: Batch, timeout_s: float, op: str = "run", step: int | None = None
+    ) -> Reply:
         """Challenge the runner with a batch; its arena then holds what came out.
 
         Args:
@@ -137,17 +142,20 @@ class Arm:
             timeout_s: after which it is hung.
             op: "run" calls the solution for each; "capture" also records the calls as a CUDA graph;
                 "replay" launches that graph; "idle" does everything else: what the protocol itself
-                costs.
+                costs; "launches" launches a kernel that does next to nothing instead of each call.
+            step: how many calls have their inputs at a time; by default all on a GPU, one on a CPU.
 
         Raises:
             CandidateFailure: it raised, crashed, hung, or broke the protocol.
         """
         arena, namespace = self.arena, self._child.namespace
-        request = {"op": op, "count": len(batch), "values": batch.scalars()}
-        arena.prepare(batch)
-        answer, wall_s = arena.timed(namespace, _Exchange(self, request, None, timeout_s))
+        step = step or (1 if arena.layout.device.type == "cpu" else len(batch))
+        request = {"op": op, "count": len(batch), "values": batch.scalars(), "step": step}
+        arena.prepare(batch, step)
+        answer, steps_s = arena.timed(namespace, _Exchange(self, request, [], timeout_s))
         reported = answer.get("device_us")
-        return Reply(wall_s, float(reported) if isinstance(reported, (int, float)) else None)
+        reported_us = float(reported) if isinstance(reported, (int, float)) else None
+        return Reply(math.fsum(steps_s), tuple(steps_s), reported_us)
 
     def kill(self) -> None:
         """End the runner and everything it started; `close` clears away."""
@@ -161,9 +169,9 @@ class Arm:
         self._child.release()
 
     def _ask(
-        self, request: dict[str, Any], descriptor: int | None, timeout_s: float
+        self, request: dict[str, Any], descriptors: list[int], timeout_s: float
     ) -> dict[str, Any]:
-        exchange = _Exchange(self, request, descriptor, timeout_s)
+        exchange = _Exchange(self, request, descriptors, timeout_s)
         exchange.send()
         return exchange.receive()
 
@@ -202,12 +210,12 @@ class _Exchange:
     """One request and its answer."""
 
     def __init__(
-        self, arm: Arm, request: dict[str, Any], descriptor: int | None, timeout_s: float
+        self, arm: Arm, request: dict[str, Any], descriptors: list[int], timeout_s: float
     ) -> None:
         self._arm = arm
         self._nonce = secrets.token_hex(16)
         self._packet = json.dumps({**request, "nonce": self._nonce}).encode()
-        self._descriptors = [] if descriptor is None else [descriptor]
+        self._descriptors = descriptors
         self._timeout_s = timeout_s
         self._deadline = 0.0
 

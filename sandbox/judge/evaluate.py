@@ -19,6 +19,7 @@ from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
+from sandbox.judge.duel import Effort, Wrong
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import (
     BenchJob,
@@ -28,7 +29,7 @@ from sandbox.judge.models import (
     WorkloadResult,
 )
 from sandbox.judge.pool import Pool
-from sandbox.judge.timing import Effort, Measured, Wrong, measure, measure_alone
+from sandbox.judge.timing import Measured, measure, measure_alone
 from sandbox.problem import Problem, Workload, verify_problem
 
 Progress = Callable[[float, str], None]
@@ -38,7 +39,9 @@ EFFORT = {
     ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(rounds=6, batch_s=0.01, most_calls=128, most_bytes=512 << 20),
-    ("cuda", "full"): Effort(rounds=12, batch_s=0.04, most_calls=512, most_bytes=8 << 30),
+    ("cuda", "full"): Effort(
+        rounds=12, most_rounds=48, batch_s=0.04, most_calls=512, most_bytes=8 << 30
+    ),
 }
 HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
 """Slowdowns that say that something is wrong; a power cap is part of normal work."""
@@ -355,6 +358,7 @@ def _accepted(
         speedup_low=measured.low,
         speedup_high=measured.high,
         timing=measured.mode,
+        bound=measured.bound,
         max_abs_error=verdict.max_abs_error,
         max_rel_error=verdict.max_rel_error,
         verified_calls=checked + measured.verified_calls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -28,6 +29,38 @@ class BenchJob(_Model):
     timeout_s: float = 300.0
 
 
+Bound = Literal["launch", "single_call"]
+RESOLUTION_US = 2.0
+RESOLUTION = 0.05
+"""A difference below these is not taken for proof that calls were done together."""
+
+
+class Singles(_Model):
+    """Calls one at a time on a GPU: microseconds beyond what the protocol costs."""
+
+    candidate_us: float = Field(description="Median.")
+    baseline_us: float
+    error_us: float = Field(
+        description="How far the two may be off together: half their 95 % intervals."
+    )
+    launch_us: float = Field(description="Of a kernel that does next to nothing, in a batch.")
+
+    def bound(self, candidate_us: float, baseline_us: float) -> tuple[float, Bound | None]:
+        """The candidate's latency, if batches give these figures, and what it follows from if not
+        from the batch: it is no less than a launch, and, where a call takes longer alone than in a
+        batch by more than the baseline's does, it is what it takes alone."""
+        usual = max(0.0, self.baseline_us - baseline_us)
+        alone = self.candidate_us - usual
+        slack = RESOLUTION_US + self.error_us + RESOLUTION * max(alone, 0.0)
+        latency_us = candidate_us
+        bound: Bound | None = None
+        if alone - candidate_us > slack:
+            latency_us, bound = alone, "single_call"
+        if latency_us < self.launch_us:
+            latency_us, bound = self.launch_us, "launch"
+        return latency_us, bound
+
+
 class Samples(_Model):
     """The raw timing of one workload: per-call microseconds, batch by batch, in order."""
 
@@ -38,6 +71,7 @@ class Samples(_Model):
     reported_us: tuple[float, ...] = Field(
         default=(), description="CUDA events in the candidate's own process say: not trusted."
     )
+    singles: Singles | None = Field(default=None, description="On a GPU.")
 
 
 class GpuEnvironment(_Model):
@@ -74,6 +108,11 @@ class WorkloadResult(_Model):
     max_rel_error: float | None = None
     timing: str | None = Field(
         default=None, description="'eager' calls, or replays of a CUDA 'graph' of them."
+    )
+    bound: Bound | None = Field(
+        default=None,
+        description="What the latency is, if not what batches say: a 'launch', the least that a call "
+        "can take, or a 'single_call', since calls took longer alone than together.",
     )
     verified_calls: int = Field(default=0, description="Calls whose outputs were verified.")
     samples: Samples | None = None

@@ -6,58 +6,87 @@ what gets timed; what the solution did on the host while it was recorded is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import mmap
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
-from sandbox.runner.main import Arena
+from sandbox.runner.main import Arena, Calls, await_turn
 from sandbox.vmm import Region
 
 
 class DeviceArena(Arena):
     """GPU memory of the judge's, mapped here."""
 
-    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
+    def __init__(
+        self, torch: Any, request: dict[str, Any], descriptor: int, page: mmap.mmap
+    ) -> None:
         size = request["capacity"] * request["stride"]
         self._region = Region(size, 0)
         self._region.receive(descriptor)
-        super().__init__(torch, self._region.bytes_tensor(size), request)
+        super().__init__(torch, self._region.bytes_tensor(size), page, request)
         self._scratch = torch.zeros(1, device="cuda")
-        self._graph: Any = None
+        self._graphs: dict[int, list[Any]] = {}
+        self._idle = self._record([lambda: self._scratch.add_(1)])[0]
         self._begin = torch.cuda.Event(enable_timing=True)
         self._end = torch.cuda.Event(enable_timing=True)
 
     def serve(
         self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
     ) -> dict[str, Any]:
-        calls, op = self.calls(request), request["op"]
-        self._begin.record()
-        if op == "replay":
-            self._graph.replay()
-        elif op == "idle":
-            self._scratch.add_(1)  # the GPU's switch to this process is part of the protocol
-        else:
-            self._call_all(run, calls, in_place)
-        self._end.record()
+        op, size, calls = request["op"], request["step"], self.calls(request)
+        steps = [calls[first : first + size] for first in range(0, len(calls), size)]
+        graphs = self._graphs.get(size, [])
+        if op == "launches":
+            graphs = self._record([partial(self._launch_often, len(step)) for step in steps])
+        turns, device_ms = self._turns, 0.0
+        self._idle.replay()  # the GPU comes to this process before the clock starts
         self.torch.cuda.synchronize()
+        turns[1] = 0
+        for number, step in enumerate(steps, 1):
+            await_turn(turns, number)
+            self._begin.record()
+            if op in ("replay", "launches"):
+                graphs[number - 1].replay()
+            elif op == "idle":
+                self._idle.replay()  # the GPU's switch to this process is part of the protocol
+            else:
+                self._call_all(run, step, in_place)
+            self._end.record()
+            self.torch.cuda.synchronize()
+            turns[1] = number
+            device_ms += self._begin.elapsed_time(self._end)
         if op == "capture":
-            self._record(run, calls, in_place)
-        return {"device_us": self._begin.elapsed_time(self._end) * 1e3}
+            each = [partial(self._call_all, run, step, in_place) for step in steps]
+            self._graphs[size] = self._record(each)
+        return {"device_us": device_ms * 1e3}
 
     def close(self) -> None:
-        self._graph = None
+        self._graphs.clear()
         self.torch.cuda.synchronize()
         self._region.close()
 
-    def _record(self, run: Callable[..., Any], calls: Any, in_place: bool) -> None:
+    def _record(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
+        """A graph of each piece. They share scratch memory: they are launched one after the other."""
         torch = self.torch
-        self._graph = None
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._call_all(run, calls, in_place)
+        graphs, pool, stream = [], torch.cuda.graph_pool_handle(), torch.cuda.Stream()
         torch.cuda.synchronize()
-        self._graph = graph
+        with torch.cuda.stream(stream):
+            for piece in work:
+                graphs.append(torch.cuda.CUDAGraph())
+                graphs[-1].capture_begin(pool=pool)
+                try:
+                    piece()
+                finally:
+                    graphs[-1].capture_end()
+        torch.cuda.synchronize()
+        return graphs
 
-    def _call_all(self, run: Callable[..., Any], calls: Any, in_place: bool) -> None:
+    def _launch_often(self, times: int) -> None:
+        for _ in range(times):
+            self._scratch.add_(1)
+
+    def _call_all(self, run: Callable[..., Any], calls: Calls, in_place: bool) -> None:
         with self.torch.no_grad():
             for inputs, outputs in calls:
                 self.call(run, inputs, outputs, in_place)

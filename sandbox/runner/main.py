@@ -5,14 +5,16 @@ Protocol, on descriptor 3, one JSON object a packet:
     → {"op": "load", "nonce", "language", "entry_file", "entry_symbol", "style", "files"}
                               + one descriptor: the files' contents, one after the other
     → {"op": "map", "nonce", "device", "capacity", "stride", "inputs", "outputs"}
-                              + one descriptor: the arena's memory
-    → {"op": "run", "nonce", "count", "values"}     the solution, on the first `count` slots
-    → "capture": the same, and the calls are recorded as a CUDA graph; "replay": launch that graph
+                              + two descriptors: the arena's memory, and a page
+    → {"op": "run", "nonce", "count", "values", "step"}     the solution, on the first `count` slots
+    → "capture": the same, and each step is recorded as a CUDA graph; "replay": launch those graphs
     → "idle": everything but the solution: the protocol's cost
+    → "launches": on a GPU, instead of each call one kernel that does next to nothing
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
 
-The arena is shared memory: slots of `stride` bytes with every tensor at its offset. On a CPU the calls
-go in lockstep with the judge, by two numbers on a page in front of the slots.
+The arena is shared memory: slots of `stride` bytes with every tensor at its offset. Steps of `step` calls
+go in lockstep with the judge, by two numbers on the page: steps that have their inputs, and steps that
+are done.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def main() -> None:
     arena: Arena | None = None
     style = True
     while True:
-        request, descriptor = _receive(channel)
+        request, descriptors = _receive(channel)
         if request is None:
             return
         answer: dict[str, Any] = {"nonce": request["nonce"]}
@@ -53,12 +55,12 @@ def main() -> None:
             if request["op"] == "load":
                 from sandbox.runner.load import load
 
-                _place(request["files"], descriptor)
+                _place(request["files"], *descriptors)
                 run, style = load(request), bool(request["style"])
             elif request["op"] == "map":
                 if arena is not None:
                     arena.close()
-                arena = _arena(torch, request, descriptor)
+                arena = _arena(torch, request, *descriptors)
             elif arena is not None:
                 answer |= arena.serve(request, run, style)
             answer["ok"] = True
@@ -90,12 +92,20 @@ def _place(files: list[dict[str, Any]], descriptor: int) -> None:
             target.write_bytes(contents.read(file["bytes"]))
 
 
-def _arena(torch: Any, request: dict[str, Any], descriptor: int) -> Arena:
+def _arena(torch: Any, request: dict[str, Any], memory: int, turns: int) -> Arena:
+    page = _map(turns, PAGE)
     if request["device"] == "cuda":
         from sandbox.runner.device import DeviceArena
 
-        return DeviceArena(torch, request, descriptor)
-    return HostArena(torch, request, descriptor)
+        return DeviceArena(torch, request, memory, page)
+    return HostArena(torch, request, memory, page)
+
+
+def _map(descriptor: int, size: int) -> mmap.mmap:
+    try:
+        return mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    finally:
+        os.close(descriptor)
 
 
 Calls = list[tuple[list[Any], list[Any]]]
@@ -105,8 +115,9 @@ Calls = list[tuple[list[Any], list[Any]]]
 class Arena:
     """The shared memory, and the tensors in it."""
 
-    def __init__(self, torch: Any, flat: Any, request: dict[str, Any]) -> None:
+    def __init__(self, torch: Any, flat: Any, page: mmap.mmap, request: dict[str, Any]) -> None:
         self.torch = torch
+        self._turns = memoryview(page)[:16].cast("q")
         self._flat = flat
         self._inputs = request["inputs"]
         self._slots: Calls = [
@@ -159,17 +170,13 @@ class Arena:
 
 
 class HostArena(Arena):
-    """Memory that begins with two numbers: calls that have their inputs, calls that are done."""
+    """Anonymous memory."""
 
-    def __init__(self, torch: Any, request: dict[str, Any], descriptor: int) -> None:
-        size = request["capacity"] * request["stride"]
-        with os.fdopen(descriptor, "r+b", buffering=0) as file:
-            shared = mmap.mmap(
-                file.fileno(), PAGE + size, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE
-            )
-        self._turns = memoryview(shared)[:16].cast("q")
-        flat = torch.frombuffer(shared, dtype=torch.uint8, offset=PAGE, count=size)
-        super().__init__(torch, flat, request)
+    def __init__(
+        self, torch: Any, request: dict[str, Any], descriptor: int, page: mmap.mmap
+    ) -> None:
+        shared = _map(descriptor, request["capacity"] * request["stride"])
+        super().__init__(torch, torch.frombuffer(shared, dtype=torch.uint8), page, request)
 
     def serve(
         self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
@@ -178,15 +185,15 @@ class HostArena(Arena):
         turns[1] = 0
         with self.torch.no_grad():
             for number, (inputs, outputs) in enumerate(calls, 1):
-                _await(turns, number)
+                await_turn(turns, number)
                 if not idle:
                     self.call(run, inputs, outputs, in_place)
                 turns[1] = number
         return {}
 
 
-def _await(turns: memoryview, number: int) -> None:
-    """Wait for the inputs of a call without sleeping, but let others run now and then: the judge
+def await_turn(turns: memoryview, number: int) -> None:
+    """Wait for the inputs of a step without sleeping, but let others run now and then: the judge
     itself may have to share this processor."""
     while turns[0] < number:
         for _ in range(SPINS):
@@ -210,11 +217,9 @@ def _store(torch: Any, returned: Any, outputs: list[Any]) -> None:
         output.copy_(value)
 
 
-def _receive(channel: socket.socket) -> tuple[dict[str, Any] | None, int]:
-    packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET, 1)
-    if not packet:
-        return None, -1
-    return json.loads(packet), descriptors[0] if descriptors else -1
+def _receive(channel: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    packet, descriptors, _, _ = socket.recv_fds(channel, MAX_PACKET, 2)
+    return json.loads(packet) if packet else None, descriptors
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:

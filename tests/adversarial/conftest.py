@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from sandbox.gpu import find_gpu
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem
@@ -16,13 +19,41 @@ from tests.judge.conftest import bench, build_library, judge, problem
 
 __all__ = ["bench", "judge", "problem"]
 
-RunAttack = Callable[[ModuleType], BenchResult]
+RunAttack = Callable[..., BenchResult]
+
+
+def load_attacks(package: ModuleType) -> dict[str, ModuleType]:
+    """Every attack of a package, by name."""
+    return {
+        module.name: importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
+    }
+
+
+def check_outcome(attack: ModuleType, result: BenchResult) -> None:
+    """An attack ended as it says that it must: see `test_attacks.py`."""
+    (workload,) = result.workloads
+    if attack.EXPECT == "rejected" or (attack.EXPECT == "harmless" and not result.passed):
+        assert not result.passed, workload
+        assert workload.latency_us is None
+        assert result.speedup_geomean is None
+        assert workload.reason
+        assert getattr(attack, "WORDS", "") in workload.reason
+        return
+    assert result.passed, workload
+    assert workload.latency_us is not None
+    if attack.EXPECT in ("not faster", "harmless"):
+        assert workload.speedup_low is not None
+        assert workload.speedup_low < 1.2  # what is proved, however busy the machine is
+    if attack.EXPECT == "slow":
+        assert workload.speedup_low is not None
+        assert workload.speedup_low < 0.6  # it is not proved that five times the work is like one
 
 
 def attack_solution(attack: ModuleType) -> Solution:
     """An attack as a solution in flashinfer-bench's format."""
     language = getattr(attack, "LANGUAGE", "python")
-    file = "main.cpp" if language == "cpp" else "main.py"
+    file = {"cpp": "main.cpp", "cuda": "main.cu"}.get(language, "main.py")
     return Solution(
         name=attack.__name__.rpartition(".")[2],
         definition="rmsnorm_small",
@@ -35,15 +66,17 @@ def attack_solution(attack: ModuleType) -> Solution:
     )
 
 
-def attack_job(attack: ModuleType, problem: Problem, work: Path) -> BenchJob:
+def attack_job(attack: ModuleType, problem: Problem, work: Path, device: str = "cpu") -> BenchJob:
     """An attack on the small problem's first workload."""
     solution = attack_solution(attack)
+    target = "cpu" if device == "cpu" else find_gpu(device).target
     return BenchJob(
         problem_path=problem.root,
         problem_sha256=problem.sha256,
         solution=solution,
         workload_uuids=("r8",),
-        candidate_library=build_library(solution, "cpu", work),
+        device=device,
+        candidate_library=build_library(solution, target, work),
         quick=True,
         timeout_s=getattr(attack, "TIMEOUT_S", 20),
     )
@@ -51,5 +84,9 @@ def attack_job(attack: ModuleType, problem: Problem, work: Path) -> BenchJob:
 
 @pytest.fixture
 def run_attack(judge: JudgeClient, problem: Problem, tmp_path: Path) -> RunAttack:
-    """Judge an attack."""
-    return lambda attack: judge.bench(attack_job(attack, problem, tmp_path))
+    """Judge an attack on a device."""
+
+    def run(attack: ModuleType, device: str = "cpu") -> BenchResult:
+        return judge.bench(attack_job(attack, problem, tmp_path, device))
+
+    return run

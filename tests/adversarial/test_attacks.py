@@ -8,43 +8,19 @@ work, honestly slow); `not faster` (the baseline's own work, with an attack on t
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from types import ModuleType
-
 import pytest
 
 from tests.adversarial import attacks
-from tests.adversarial.conftest import RunAttack
+from tests.adversarial.conftest import RunAttack, check_outcome, load_attacks
 from tests.judge.conftest import HONEST, Bench
 
-ATTACKS: dict[str, ModuleType] = {
-    module.name: importlib.import_module(f"{attacks.__name__}.{module.name}")
-    for module in pkgutil.iter_modules(attacks.__path__)
-}
+ATTACKS = load_attacks(attacks)
 
 
 @pytest.mark.parametrize("name", sorted(ATTACKS))
 @pytest.mark.timeout(120)
 def test_attack(name: str, run_attack: RunAttack) -> None:
-    attack = ATTACKS[name]
-    result = run_attack(attack)
-    (workload,) = result.workloads
-    if attack.EXPECT == "rejected" or (attack.EXPECT == "harmless" and not result.passed):
-        assert not result.passed, name
-        assert workload.latency_us is None
-        assert result.speedup_geomean is None
-        assert workload.reason
-        assert getattr(attack, "WORDS", "") in workload.reason
-        return
-    assert result.passed, workload
-    assert workload.latency_us is not None
-    if attack.EXPECT in ("not faster", "harmless"):
-        assert workload.speedup_low is not None
-        assert workload.speedup_low < 1.2  # what is proved, however busy the machine is
-    if attack.EXPECT == "slow":
-        assert workload.speedup_low is not None
-        assert workload.speedup_low < 0.6  # it is not proved that five times the work is like one
+    check_outcome(ATTACKS[name], run_attack(ATTACKS[name]))
 
 
 def test_the_judge_is_unharmed_afterwards(bench: Bench, run_attack: RunAttack) -> None:

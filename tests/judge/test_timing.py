@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.judge.timing import confidence_interval
+from sandbox.judge.intervals import confidence_interval
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
 

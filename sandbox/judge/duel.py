@@ -1,0 +1,139 @@
+"""Two arms on the same batches: what a batch is, how long it must be, and how it is run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from sandbox.errors import CandidateFailure
+from sandbox.judge.arena import Batch, Layout
+from sandbox.judge.arm import Arm, Reply
+from sandbox.judge.inputs import Inputs
+
+PROBE_CALLS = 4
+
+
+class Wrong(Exception):
+    """An output is wrong."""
+
+
+Verify = Callable[[Arm, Batch], None]
+"""Raises `Wrong` if any output of a batch that an arm's arena holds is wrong."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure.
+
+    Attributes:
+        rounds: batches of each arm; up to `most_rounds` where batches are shorter than they should be.
+        batch_s: how long a batch should take.
+        most_calls: of a batch; each has inputs of its own and is verified, which costs the judge.
+        most_bytes: of the inputs and outputs of a batch.
+    """
+
+    rounds: int
+    batch_s: float
+    most_calls: int
+    most_bytes: int
+    most_rounds: int = 0
+
+    def enough_rounds(self, shortest_s: float) -> int:
+        """How many batches make up for one that took so long."""
+        wanted = math.ceil(self.rounds * self.batch_s / max(shortest_s, 1e-9))
+        return max(self.rounds, min(wanted, self.most_rounds))
+
+
+class Duel:
+    """The arms of a measurement, and what a batch for them is."""
+
+    def __init__(
+        self,
+        arms: tuple[Arm, ...],
+        where: Layout,
+        fresh: Callable[[], Inputs],
+        verify: Verify,
+        timeout_s: float,
+    ) -> None:
+        self.arms = arms
+        self._where = where
+        self._fresh = fresh
+        self._verify = verify
+        self._timeout_s = timeout_s
+
+    @property
+    def stride(self) -> int:
+        """Bytes of a call."""
+        return self._where.stride
+
+    def batch(self, calls: int) -> Batch:
+        """Calls on inputs that nobody has seen."""
+        return Batch(self._where, [self._fresh() for _ in range(calls)])
+
+    def run(self, arm: Arm, batch: Batch, op: str, step: int | None = None) -> Reply:
+        """One arm on a batch; what comes out is not looked at."""
+        return arm.run(batch, self._timeout_s, op, step)
+
+    def challenge(self, arm: Arm, batch: Batch, op: str, step: int | None = None) -> Reply:
+        """One arm on a batch; what comes out is verified."""
+        reply = self.run(arm, batch, op, step)
+        self._verify(arm, batch)
+        return reply
+
+    def map_all(self, calls: int) -> None:
+        for arm in self.arms:
+            arm.map(self._where, calls, self._timeout_s)
+
+    def plan(self, effort: Effort) -> tuple[str, int]:
+        """How to run a batch, and of how many calls, so that it is long against its cost's jitter.
+
+        A graph is faster than the calls that it recorded, so there the second guess is the better.
+        """
+        most_bytes = effort.most_bytes
+        if self._where.device.type == "cuda":  # both arms and this process hold a batch
+            most_bytes = min(most_bytes, torch.cuda.mem_get_info(self._where.device)[1] // 16)
+        most = max(1, min(effort.most_calls, most_bytes // self._where.stride))
+        calls = min(most, PROBE_CALLS)
+        self.map_all(calls)
+        batch = self.batch(calls)
+        calls = self._enough(self._fastest(batch, "run"), batch, effort.batch_s, most)
+        self.map_all(calls)
+        if self._where.device.type != "cuda":
+            return "run", calls
+        for _ in range(2):
+            batch = self.batch(calls)
+            fastest = self._capture(batch)
+            if fastest is None:
+                return "run", calls
+            more = self._enough(fastest, batch, effort.batch_s, most)
+            if more < 1.5 * calls:
+                return "replay", calls
+            calls = more
+            self.map_all(calls)
+        return ("run" if self._capture(self.batch(calls)) is None else "replay"), calls
+
+    def _fastest(self, batch: Batch, op: str) -> float:
+        """Seconds of the faster arm; the first time, code and memory are cold."""
+        return min(self.challenge(arm, batch, op).wall_s for arm in self.arms * 2)
+
+    def _enough(self, fastest: float, batch: Batch, batch_s: float, most: int) -> int:
+        """How many calls take long enough, if this batch took that long."""
+        cost = min(self.run(self.arms[-1], batch, "idle").wall_s for _ in range(2))
+        single = max(fastest - cost, 0.05 * cost) / len(batch)
+        return max(1, min(most, math.ceil(batch_s / single)))
+
+    def _capture(self, batch: Batch) -> float | None:
+        """Record all arms' calls as graphs; seconds of the faster one, or None if that cannot be.
+
+        A solution that waits for the GPU or decides on the host cannot be recorded; it is then timed
+        eagerly, which is no fault.
+        """
+        try:
+            for arm in self.arms:
+                self.challenge(arm, batch, "capture")
+            return min(self.challenge(arm, batch, "replay").wall_s for arm in self.arms)
+        except (CandidateFailure, Wrong):
+            return None
