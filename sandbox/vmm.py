@@ -10,12 +10,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+REVEALED, DONE = 0, 256
+"""Where the two numbers of `tell` and `await_` are: bytes into a region's last page."""
+PAGE = 4096
+
 
 class Region:
     """Device memory that another process maps, or that another process owns.
 
     Args:
-        size: bytes; rounded up to what the driver hands out.
+        size: bytes, with a last page for `tell` and `await_`; rounded up to what the driver hands out.
         device: the GPU's number in this process.
     """
 
@@ -30,6 +34,7 @@ class Region:
                 driver.CUmemAllocationGranularity_flags.CU_MEM_ALLOC_GRANULARITY_RECOMMENDED,
             )
         )
+        self._numbers = size - PAGE
         self.size = -(-size // granularity) * granularity
         self.address = int(_check(driver.cuMemAddressReserve(self.size, 0, 0, 0)))
         self._handle: Any = None
@@ -57,6 +62,16 @@ class Region:
             _check(self._driver.cuMemRelease(self._handle))
             self._handle = None
         _check(self._driver.cuMemAddressFree(self.address, self.size))
+
+    def tell(self, stream: int, which: int, number: int) -> None:
+        """Set a number when a stream has come that far."""
+        at = self.address + self._numbers + which
+        _check(self._driver.cuStreamWriteValue32(stream, at, number, 0))
+
+    def await_(self, stream: int, which: int, number: int) -> None:
+        """Let a stream wait until a number is at least this."""
+        at = self.address + self._numbers + which
+        _check(self._driver.cuStreamWaitValue32(stream, at, number, 0))
 
     def bytes_tensor(self, size: int) -> Any:
         """The first bytes as a uint8 tensor that does not own them."""

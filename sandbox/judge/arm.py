@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arena import Arena, Batch, Layout, make_arena
+from sandbox.judge.arena import Arena, Batch, DeviceArena, Layout, make_arena
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
@@ -133,7 +133,13 @@ class Arm:
         return self._arena
 
     def run(
-        self, batch: Batch, timeout_s: float, op: str = "run", step: int | None = None
+        self,
+        batch: Batch,
+        timeout_s: float,
+        op: str = "run",
+        *,
+        step: int | None = None,
+        clocked: bool = False,
     ) -> Reply:
         """Challenge the runner with a batch; its arena then holds what came out.
 
@@ -142,8 +148,9 @@ class Arm:
             timeout_s: after which it is hung.
             op: "run" calls the solution for each; "capture" also records the calls as a CUDA graph;
                 "replay" launches that graph; "idle" does everything else: what the protocol itself
-                costs; "launches" launches a kernel that does next to nothing instead of each call.
+                costs; "launches" launches 512 kernels that do next to nothing instead.
             step: how many calls have their inputs at a time; by default all on a GPU, one on a CPU.
+            clocked: the GPU itself keeps turns and time.
 
         Raises:
             CandidateFailure: it raised, crashed, hung, or broke the protocol.
@@ -152,7 +159,12 @@ class Arm:
         step = step or (1 if arena.layout.device.type == "cpu" else len(batch))
         request = {"op": op, "count": len(batch), "values": batch.scalars(), "step": step}
         arena.prepare(batch, step)
-        answer, steps_s = arena.timed(namespace, _Exchange(self, request, [], timeout_s))
+        exchange = _Exchange(self, request | {"clocked": clocked}, [], timeout_s)
+        if clocked:
+            assert isinstance(arena, DeviceArena)
+            answer, steps_s = arena.clocked(namespace, exchange)
+        else:
+            answer, steps_s = arena.timed(namespace, exchange)
         reported = answer.get("device_us")
         reported_us = float(reported) if isinstance(reported, (int, float)) else None
         return Reply(math.fsum(steps_s), tuple(steps_s), reported_us)

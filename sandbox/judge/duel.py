@@ -33,6 +33,7 @@ class Effort:
         batch_s: how long a batch should take.
         most_calls: of a batch; each has inputs of its own and is verified, which costs the judge.
         most_bytes: of the inputs and outputs of a batch.
+        singles, single_rounds: on a GPU, calls that are also taken one at a time, and how often.
     """
 
     rounds: int
@@ -40,6 +41,8 @@ class Effort:
     most_calls: int
     most_bytes: int
     most_rounds: int = 0
+    singles: int = 0
+    single_rounds: int = 0
 
     def enough_rounds(self, shortest_s: float) -> int:
         """How many batches make up for one that took so long."""
@@ -73,22 +76,28 @@ class Duel:
         """Calls on inputs that nobody has seen."""
         return Batch(self._where, [self._fresh() for _ in range(calls)])
 
-    def run(self, arm: Arm, batch: Batch, op: str, step: int | None = None) -> Reply:
-        """One arm on a batch; what comes out is not looked at."""
-        return arm.run(batch, self._timeout_s, op, step)
+    def run(self, arm: Arm, batch: Batch, op: str, *, clocked: bool = False) -> Reply:
+        """One arm on a batch; what comes out is not looked at. With `clocked`, one call at a time."""
+        step = 1 if clocked else None
+        return arm.run(batch, self._timeout_s, op, step=step, clocked=clocked)
 
-    def challenge(self, arm: Arm, batch: Batch, op: str, step: int | None = None) -> Reply:
+    def challenge(self, arm: Arm, batch: Batch, op: str, *, clocked: bool = False) -> Reply:
         """One arm on a batch; what comes out is verified."""
-        reply = self.run(arm, batch, op, step)
+        reply = self.run(arm, batch, op, clocked=clocked)
         self._verify(arm, batch)
         return reply
+
+    def capture_each(self, arm: Arm, batch: Batch) -> None:
+        """Record each call of a batch as a graph of its own."""
+        arm.run(batch, self._timeout_s, "capture", step=1)
+        self._verify(arm, batch)
 
     def map_all(self, calls: int) -> None:
         for arm in self.arms:
             arm.map(self._where, calls, self._timeout_s)
 
-    def plan(self, effort: Effort) -> tuple[str, int]:
-        """How to run a batch, and of how many calls, so that it is long against its cost's jitter.
+    def plan(self, effort: Effort) -> tuple[dict[Arm, str], int]:
+        """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter.
 
         A graph is faster than the calls that it recorded, so there the second guess is the better.
         """
@@ -102,18 +111,15 @@ class Duel:
         calls = self._enough(self._fastest(batch, "run"), batch, effort.batch_s, most)
         self.map_all(calls)
         if self._where.device.type != "cuda":
-            return "run", calls
-        for _ in range(2):
-            batch = self.batch(calls)
-            fastest = self._capture(batch)
-            if fastest is None:
-                return "run", calls
+            return dict.fromkeys(self.arms, "run"), calls
+        ops, fastest = self._capture(batch := self.batch(calls))
+        if "replay" in ops.values():
             more = self._enough(fastest, batch, effort.batch_s, most)
-            if more < 1.5 * calls:
-                return "replay", calls
-            calls = more
-            self.map_all(calls)
-        return ("run" if self._capture(self.batch(calls)) is None else "replay"), calls
+            if more >= 1.5 * calls:
+                calls = more
+                self.map_all(calls)
+                ops, _ = self._capture(self.batch(calls))
+        return ops, calls
 
     def _fastest(self, batch: Batch, op: str) -> float:
         """Seconds of the faster arm; the first time, code and memory are cold."""
@@ -125,15 +131,19 @@ class Duel:
         single = max(fastest - cost, 0.05 * cost) / len(batch)
         return max(1, min(most, math.ceil(batch_s / single)))
 
-    def _capture(self, batch: Batch) -> float | None:
-        """Record all arms' calls as graphs; seconds of the faster one, or None if that cannot be.
+    def _capture(self, batch: Batch) -> tuple[dict[Arm, str], float]:
+        """Record each arm's calls as a graph, if it can be; the op of each, and seconds of the fastest.
 
-        A solution that waits for the GPU or decides on the host cannot be recorded; it is then timed
-        eagerly, which is no fault.
+        A solution that waits for the GPU or decides on the host cannot be recorded, and is timed eagerly.
+        That changes nothing for the other: else a solution could choose how its baseline is timed.
         """
-        try:
-            for arm in self.arms:
+        ops, times = {}, []
+        for arm in self.arms:
+            try:
                 self.challenge(arm, batch, "capture")
-            return min(self.challenge(arm, batch, "replay").wall_s for arm in self.arms)
-        except (CandidateFailure, Wrong):
-            return None
+                times.append(self.challenge(arm, batch, "replay").wall_s)
+                ops[arm] = "replay"
+            except (CandidateFailure, Wrong):
+                times.append(self.challenge(arm, batch, "run").wall_s)
+                ops[arm] = "run"
+        return ops, min(times)

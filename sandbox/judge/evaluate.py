@@ -38,9 +38,17 @@ EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
     ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
-    ("cuda", "quick"): Effort(rounds=6, batch_s=0.01, most_calls=128, most_bytes=512 << 20),
+    ("cuda", "quick"): Effort(
+        rounds=6, batch_s=0.01, most_calls=128, most_bytes=2 << 30, singles=12, single_rounds=2
+    ),
     ("cuda", "full"): Effort(
-        rounds=12, most_rounds=48, batch_s=0.04, most_calls=512, most_bytes=8 << 30
+        rounds=12,
+        most_rounds=48,
+        batch_s=0.04,
+        most_calls=512,
+        most_bytes=8 << 30,
+        singles=24,
+        single_rounds=4,
     ),
 }
 HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
@@ -190,7 +198,7 @@ class _Run:
                 where,
                 oracle.fresh,
                 result.samples,
-                result.timing,
+                result.baseline_timing,
                 self._left(),
             )
         except CandidateFailure as failure:
@@ -358,6 +366,7 @@ def _accepted(
         speedup_low=measured.low,
         speedup_high=measured.high,
         timing=measured.mode,
+        baseline_timing=measured.baseline_mode,
         bound=measured.bound,
         max_abs_error=verdict.max_abs_error,
         max_rel_error=verdict.max_rel_error,

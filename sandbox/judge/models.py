@@ -30,7 +30,7 @@ class BenchJob(_Model):
 
 
 Bound = Literal["launch", "single_call"]
-RESOLUTION_US = 2.0
+RESOLUTION_US = 0.5
 RESOLUTION = 0.05
 """A difference below these is not taken for proof that calls were done together."""
 
@@ -109,6 +109,7 @@ class WorkloadResult(_Model):
     timing: str | None = Field(
         default=None, description="'eager' calls, or replays of a CUDA 'graph' of them."
     )
+    baseline_timing: str | None = Field(default=None, description="The same of the baseline.")
     bound: Bound | None = Field(
         default=None,
         description="What the latency is, if not what batches say: a 'launch', the least that a call "

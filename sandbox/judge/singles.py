@@ -2,10 +2,12 @@
 
 A batch hands several problems over at once, which measures a call to a fraction of a microsecond, but a
 solution may do them all in one launch. So some calls go in lockstep as well: the inputs of each appear
-when the outputs of the one before were taken. That costs more than most kernels take, and what is left
-after subtracting it is good to a microsecond or two: too coarse for a figure, enough for a bound. A call
-that takes much longer alone than in a batch, where the baseline's does not, was not done alone in the
-batch; then its time alone counts. And no call takes less than launching a kernel.
+when the outputs of the one before were taken. The two processes' streams wait for each other on the GPU
+and the judge's own events take the time, so that no processor's jitter is in it: what is left after
+subtracting the same steps without a call repeats within a microsecond. It is not the latency in a batch
+(caches are colder), so it is a bound and no figure: a call that takes longer alone than in a batch by
+clearly more than the baseline's does was not done alone in the batch, and then its time alone counts.
+And no call takes less than launching a kernel.
 """
 
 from __future__ import annotations
@@ -14,46 +16,59 @@ import statistics
 from collections.abc import Sequence
 
 from sandbox.judge.arm import Arm
-from sandbox.judge.duel import Duel
+from sandbox.judge.duel import Duel, Effort
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
 
-ROUNDS = 4
-MOST_CALLS = 32
-MOST_BYTES = 256 << 20
+MOST_BYTES = 2 << 30
+SETTLING = 2
+"""Steps in which the two sides have not yet queued everything."""
+LAUNCHES = 512
+LAUNCH_ROUNDS = 3
 
 
-def measure_singles(duel: Duel, op: str, calls: int, overhead_s: float) -> Singles:
+def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, effort: Effort) -> Singles:
     """Take calls of both arms one at a time, in alternation; every output is verified.
 
     Args:
         duel: the candidate and the baseline, in this order, mapped for `calls` calls.
-        op: as in the batches.
-        calls: of a batch.
-        overhead_s: what the protocol costs with a batch.
+        ops: as in the batches.
+        calls: of a batch, at least 2.
+        effort: how many calls to take, and how often.
     """
     candidate, baseline = duel.arms
-    count = max(2, min(calls, MOST_CALLS, MOST_BYTES // duel.stride))
-    if op == "replay":
-        batch = duel.batch(count)
-        for arm in duel.arms:
-            duel.challenge(arm, batch, "capture", step=1)
+    count = max(2, min(calls, effort.singles, MOST_BYTES // duel.stride))
+    settling = min(SETTLING, count - 1)
+    batch = duel.batch(count)
+    for arm in duel.arms:
+        if ops[arm] == "replay":
+            duel.capture_each(arm, batch)
     idle: list[float] = []
     taken: dict[Arm, list[float]] = {candidate: [], baseline: []}
-    for number in range(ROUNDS):
-        batch = duel.batch(count)
-        # The first step has the GPU's switch to the runner in it.
-        idle += duel.run(baseline, batch, "idle", step=1).steps_s[1:]
+    for number in range(effort.single_rounds):
+        idle += duel.run(baseline, batch, "idle", clocked=True).steps_s[settling:]
         for arm in duel.arms if number % 2 == 0 else duel.arms[::-1]:
-            taken[arm] += duel.challenge(arm, batch, op, step=1).steps_s[1:]
-    launches = [duel.run(baseline, duel.batch(calls), "launches").wall_s for _ in range(3)]
-    cost = statistics.median(idle)
+            batch = duel.batch(count)
+            taken[arm] += duel.challenge(arm, batch, ops[arm], clocked=True).steps_s[settling:]
+    launch_s = _launch(duel, baseline)
+    # An idle step has one launch in it.
+    cost = statistics.median(idle) - launch_s
     return Singles(
         candidate_us=(statistics.median(taken[candidate]) - cost) * 1e6,
         baseline_us=(statistics.median(taken[baseline]) - cost) * 1e6,
         error_us=(_error(taken[candidate]) + _error(taken[baseline])) * 1e6,
-        launch_us=max(0.0, min(launches) - overhead_s) / calls * 1e6,
+        launch_us=launch_s * 1e6,
     )
+
+
+def _launch(duel: Duel, arm: Arm) -> float:
+    """Seconds that launching a kernel takes at least, one after the other."""
+    one = duel.batch(1)
+    many, single = [], []
+    for _ in range(LAUNCH_ROUNDS):
+        many.append(duel.run(arm, one, "launches").wall_s)
+        single.append(duel.run(arm, one, "idle").wall_s)
+    return max(0.0, statistics.median(many) - statistics.median(single)) / LAUNCHES
 
 
 def _error(samples: Sequence[float]) -> float:

@@ -25,7 +25,8 @@ from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Bound, Samples, Singles
 from sandbox.judge.singles import measure_singles
 
-ALONE_ROUNDS = 6
+ALONE_ROUNDS = 10
+MODES = {"run": "eager", "replay": "graph"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,12 @@ class Measured:
 
     Attributes:
         speedup: the median of the rounds' ratios, baseline over candidate; `low` and `high` bound it.
-        mode: "eager" or "graph".
+        mode, baseline_mode: "eager" or "graph".
         bound: what the latency is, if not what the batches say: see `Singles.bound`.
     """
 
     mode: str
+    baseline_mode: str
     latency_us: float
     baseline_us: float
     speedup: float
@@ -60,7 +62,7 @@ def measure(
 ) -> Measured:
     """Measure both arms in alternation; every output is verified."""
     duel = Duel((candidate, baseline), where, fresh, verify, timeout_s)
-    op, calls = duel.plan(effort)
+    ops, calls = duel.plan(effort)
     replies: dict[bool, list[Reply]] = {True: [], False: []}
     costs: list[float] = []
     rounds = effort.rounds
@@ -68,17 +70,17 @@ def measure(
         batch = duel.batch(calls)
         costs.append(duel.run(baseline, batch, "idle").wall_s)
         for arm in duel.arms if len(costs) % 2 else duel.arms[::-1]:
-            replies[arm is candidate].append(duel.challenge(arm, batch, op))
+            replies[arm is candidate].append(duel.challenge(arm, batch, ops[arm]))
         if len(costs) == 1:
             fastest = min(some[0].wall_s for some in replies.values()) - costs[0]
             rounds = effort.enough_rounds(fastest)
     if where.device.type != "cuda":
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
-        return _summary("eager", calls, min(costs), replies, None)
-    overhead = statistics.median(costs)
-    singles = measure_singles(duel, op, calls, overhead) if calls > 1 else None
-    return _summary("graph" if op == "replay" else "eager", calls, overhead, replies, singles)
+        return _summary(("eager", "eager"), calls, min(costs), replies, None)
+    singles = measure_singles(duel, ops, calls, effort) if calls > 1 else None
+    modes = (MODES[ops[candidate]], MODES[ops[baseline]])
+    return _summary(modes, calls, statistics.median(costs), replies, singles)
 
 
 def measure_alone(
@@ -89,20 +91,22 @@ def measure_alone(
     mode: str | None,
     timeout_s: float,
 ) -> float:
-    """The baseline's latency in microseconds without any other arm, taken as `like` was."""
+    """The baseline's latency in microseconds without any other arm, taken as `like` was: at most, as
+    far as its samples prove."""
     duel = Duel((baseline,), where, fresh, lambda *_: None, timeout_s)
     calls, op = like.calls_per_batch, "replay" if mode == "graph" else "run"
     duel.map_all(calls)
     if op == "replay":
         baseline.run(duel.batch(calls), timeout_s, "capture")
-    walls = []
-    for _ in range(ALONE_ROUNDS):
-        walls.append(baseline.run(duel.batch(calls), timeout_s, op).wall_s)
-    return (statistics.median(walls) - like.overhead_us / 1e6) / calls * 1e6
+    batch = duel.batch(calls)
+    baseline.run(batch, timeout_s, op)  # once for the caches
+    walls = [baseline.run(batch, timeout_s, op).wall_s for _ in range(ALONE_ROUNDS)]
+    _, most = confidence_interval(walls)
+    return (most - like.overhead_us / 1e6) / calls * 1e6
 
 
 def _summary(
-    mode: str,
+    modes: tuple[str, str],
     calls: int,
     overhead: float,
     replies: dict[bool, list[Reply]],
@@ -118,7 +122,8 @@ def _summary(
     low, high = confidence_interval(ratios)
     reported = [r.reported_us / calls for r in replies[True] if r.reported_us is not None]
     measured = Measured(
-        mode=mode,
+        mode=modes[0],
+        baseline_mode=modes[1],
         latency_us=statistics.median(ours) * 1e6,
         baseline_us=statistics.median(theirs) * 1e6,
         speedup=statistics.median(ratios),

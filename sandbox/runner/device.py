@@ -7,12 +7,16 @@ what gets timed; what the solution did on the host while it was recorded is not 
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from sandbox.runner.main import Arena, Calls, await_turn
-from sandbox.vmm import Region
+from sandbox.vmm import DONE, PAGE, REVEALED, Region
+
+LAUNCHES = 512
+
+Work = Callable[[], Any]
 
 
 class DeviceArena(Arena):
@@ -22,9 +26,10 @@ class DeviceArena(Arena):
         self, torch: Any, request: dict[str, Any], descriptor: int, page: mmap.mmap
     ) -> None:
         size = request["capacity"] * request["stride"]
-        self._region = Region(size, 0)
+        self._region = Region(size + PAGE, 0)
         self._region.receive(descriptor)
         super().__init__(torch, self._region.bytes_tensor(size), page, request)
+        self._stream = torch.cuda.Stream()
         self._scratch = torch.zeros(1, device="cuda")
         self._graphs: dict[int, list[Any]] = {}
         self._idle = self._record([lambda: self._scratch.add_(1)])[0]
@@ -36,37 +41,57 @@ class DeviceArena(Arena):
     ) -> dict[str, Any]:
         op, size, calls = request["op"], request["step"], self.calls(request)
         steps = [calls[first : first + size] for first in range(0, len(calls), size)]
-        graphs = self._graphs.get(size, [])
-        if op == "launches":
-            graphs = self._record([partial(self._launch_often, len(step)) for step in steps])
-        turns, device_ms = self._turns, 0.0
+        each = self._work(
+            op, size, [partial(self._call_all, run, step, in_place) for step in steps]
+        )
         self._idle.replay()  # the GPU comes to this process before the clock starts
         self.torch.cuda.synchronize()
-        turns[1] = 0
-        for number, step in enumerate(steps, 1):
-            await_turn(turns, number)
+        self._turns[1] = 0
+        answer = self._queue(each) if request["clocked"] else self._in_turn(each)
+        if op == "capture":
+            self._graphs[size] = self._record(each)
+        return answer
+
+    def _work(self, op: str, size: int, calls: list[Work]) -> list[Work]:
+        """What to do in each step."""
+        if op == "idle":  # the GPU's switch to this process is part of the protocol
+            return [self._idle.replay for _ in calls]
+        if op == "launches":
+            return [self._record([self._launch_often])[0].replay]
+        if op == "replay":
+            return [graph.replay for graph in self._graphs[size][: len(calls)]]
+        return calls
+
+    def _in_turn(self, each: list[Work]) -> dict[str, Any]:
+        """Wait for the inputs of each step on the host."""
+        device_ms = 0.0
+        for number, work in enumerate(each, 1):
+            await_turn(self._turns, number)
             self._begin.record()
-            if op in ("replay", "launches"):
-                graphs[number - 1].replay()
-            elif op == "idle":
-                self._idle.replay()  # the GPU's switch to this process is part of the protocol
-            else:
-                self._call_all(run, step, in_place)
+            work()
             self._end.record()
             self.torch.cuda.synchronize()
-            turns[1] = number
+            self._turns[1] = number
             device_ms += self._begin.elapsed_time(self._end)
-        if op == "capture":
-            each = [partial(self._call_all, run, step, in_place) for step in steps]
-            self._graphs[size] = self._record(each)
         return {"device_us": device_ms * 1e3}
+
+    def _queue(self, each: list[Work]) -> dict[str, Any]:
+        """Let the GPU wait for the inputs of each step."""
+        stream = self._stream
+        with self.torch.cuda.stream(stream):
+            for number, work in enumerate(each, 1):
+                self._region.await_(stream.cuda_stream, REVEALED, number)
+                work()
+                self._region.tell(stream.cuda_stream, DONE, number)
+            stream.synchronize()
+        return {}
 
     def close(self) -> None:
         self._graphs.clear()
         self.torch.cuda.synchronize()
         self._region.close()
 
-    def _record(self, work: Sequence[Callable[[], Any]]) -> list[Any]:
+    def _record(self, work: list[Work]) -> list[Any]:
         """A graph of each piece. They share scratch memory: they are launched one after the other."""
         torch = self.torch
         graphs, pool, stream = [], torch.cuda.graph_pool_handle(), torch.cuda.Stream()
@@ -82,8 +107,8 @@ class DeviceArena(Arena):
         torch.cuda.synchronize()
         return graphs
 
-    def _launch_often(self, times: int) -> None:
-        for _ in range(times):
+    def _launch_often(self) -> None:
+        for _ in range(LAUNCHES):
             self._scratch.add_(1)
 
     def _call_all(self, run: Callable[..., Any], calls: Calls, in_place: bool) -> None:

@@ -6,15 +6,16 @@ Protocol, on descriptor 3, one JSON object a packet:
                               + one descriptor: the files' contents, one after the other
     → {"op": "map", "nonce", "device", "capacity", "stride", "inputs", "outputs"}
                               + two descriptors: the arena's memory, and a page
-    → {"op": "run", "nonce", "count", "values", "step"}     the solution, on the first `count` slots
+    → {"op": "run", "nonce", "count", "values", "step", "clocked"}
+                              the solution, on the first `count` slots
     → "capture": the same, and each step is recorded as a CUDA graph; "replay": launch those graphs
     → "idle": everything but the solution: the protocol's cost
-    → "launches": on a GPU, instead of each call one kernel that does next to nothing
+    → "launches": on a GPU, instead of each step 512 kernels that do next to nothing
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
 
 The arena is shared memory: slots of `stride` bytes with every tensor at its offset. Steps of `step` calls
 go in lockstep with the judge, by two numbers on the page: steps that have their inputs, and steps that
-are done.
+are done. If `clocked`, the streams of a GPU keep these turns, by two numbers behind the slots.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Does all calls of a batch in one, at the first of them. Target: latency taken as a share of a batch."""
 
 EXPECT = "rejected"
+ON_A_GPU = "not faster"
 SOURCE = """\
 import sys
 import torch

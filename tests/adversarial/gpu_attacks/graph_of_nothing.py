@@ -1,6 +1,6 @@
 """Does nothing while it is recorded. Target: graphs that nobody verifies."""
 
-EXPECT = "rejected"
+EXPECT = "harmless"
 SOURCE = """\
 import torch
 def norm(x, w, y):

@@ -1,6 +1,6 @@
 """Records its work for the first call only. Target: graphs of which one part is verified."""
 
-EXPECT = "rejected"
+EXPECT = "harmless"
 SOURCE = """\
 import torch
 def norm(x, w, y):

@@ -1,6 +1,6 @@
 """Replaces the replay of graphs. Target: calls that are only counted."""
 
-EXPECT = "rejected"
+EXPECT = "harmless"
 SOURCE = """\
 import torch
 def norm(x, w, y):
