@@ -53,6 +53,8 @@ EFFORT = {
 }
 HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
 """Slowdowns that say that something is wrong; a power cap is part of normal work."""
+DYING_S = 1.5
+"""How long a process that was killed may still be counted on a GPU."""
 TOLERATED = 0.05
 """How much slower the baseline may seem beside the candidate than alone before that is corrected."""
 STATUS = {
@@ -97,7 +99,8 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
         results.append(run.workload(number, workload))
-    after, ours = _gpu_state(pool), pool.processes + 1  # this process computes references
+    ours = pool.processes + 1  # this process computes references
+    after = _gpu_state(pool, ours)
     results = run.check_baseline(results)
     run.close()
     return _summary(
@@ -404,8 +407,17 @@ def _summary(
     )
 
 
-def _gpu_state(pool: Pool) -> gpu.State | None:
-    return None if pool.gpu is None else gpu.state(pool.gpu)
+def _gpu_state(pool: Pool, ours: int | None = None) -> gpu.State | None:
+    """What the GPU does. If more processes than `ours` are on it, only after those that are dying had
+    time to go."""
+    if pool.gpu is None:
+        return None
+    deadline = time.monotonic() + DYING_S
+    state = gpu.state(pool.gpu)
+    while ours is not None and state.processes > ours and time.monotonic() < deadline:
+        time.sleep(0.05)
+        state = gpu.state(pool.gpu)
+    return state
 
 
 def _gpu_environment(
