@@ -13,17 +13,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from sandbox import build
 from sandbox.box import Sandbox
-from sandbox.build import (
-    CompileOptions,
-    ExampleCall,
-    TargetReport,
-    cache_key,
-    check_targets,
-    compile_solution,
-    compiled_ahead,
-    example_call,
-)
+from sandbox.build import CompileOptions, TargetReport
 from sandbox.errors import AssayError
 from sandbox.gpu import find_gpu
 from sandbox.solution import Solution
@@ -102,7 +94,7 @@ class Compiling:
         targets = tuple(dict.fromkeys(asked)) or DEFAULT_TARGETS.get(
             solution.spec.language, ("cpu",)
         )
-        check_targets(solution.spec.language, targets)
+        build.check_targets(solution.spec.language, targets)
         return targets
 
     async def cached(
@@ -135,7 +127,7 @@ class Compiling:
         example = await asyncio.to_thread(self._example, solution)
         async with self._slots:
             report = await asyncio.to_thread(
-                compile_solution,
+                build.compile_solution,
                 solution,
                 targets,
                 self._sandbox,
@@ -224,12 +216,12 @@ class Compiling:
             },
         )
 
-    def _example(self, solution: Solution) -> ExampleCall | None:
+    def _example(self, solution: Solution) -> build.ExampleCall | None:
         """What Triton and CuTe DSL kernels are compiled for: arguments of the definition's problem."""
         known = solution.definition in self._journal.history.problems
-        if not known or not compiled_ahead(solution):
+        if not known or not build.compiled_ahead(solution):
             return None
-        return example_call(self._problems.get(solution.definition))
+        return build.example_call(self._problems.get(solution.definition))
 
     def _file(
         self,
@@ -237,9 +229,9 @@ class Compiling:
         targets: tuple[str, ...],
         options: CompileOptions,
         library: bool,
-        example: ExampleCall | None,
+        example: build.ExampleCall | None,
     ) -> Path:
-        key = cache_key(solution, targets, options, library=library, example=example)
+        key = build.cache_key(solution, targets, options, library=library, example=example)
         return self._cache / f"{key}.json"
 
 

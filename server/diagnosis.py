@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from ncu.capture import probe
+from sandbox import build
 from sandbox.box import open_sandbox
-from sandbox.build import find_cuda
 from sandbox.errors import AssayError
 from server.settings import Settings
 from server.state import State
@@ -88,7 +88,7 @@ def _sandbox(state: State) -> Check:
 
 def _nvcc() -> Check:
     def look() -> str:
-        toolkit = find_cuda()
+        toolkit = build.find_cuda()
         return f"{toolkit.version} at {toolkit.nvcc}"
 
     return _attempt("nvcc", look)

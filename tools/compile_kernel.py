@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sandbox.build import Change, CompileOptions, TargetReport, compare
+from sandbox import build
+from sandbox.build import Change, CompileOptions, TargetReport
 from sandbox.errors import AssayError
 from sandbox.solution import Solution
 from server.compiling import CompileOutcome
@@ -116,7 +117,7 @@ def shape(outcome: CompileOutcome, other: CompileOutcome | None = None) -> Compi
             for a in outcome.artifacts
         ],
         comparison=[
-            Comparison(target=now.target, changes=list(compare(before, now)))
+            Comparison(target=now.target, changes=list(build.compare(before, now)))
             for before, now in pairs
         ],
     )

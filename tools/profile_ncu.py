@@ -5,9 +5,6 @@ from __future__ import annotations
 from pydantic import Field, PrivateAttr
 
 from ncu.capture import require_capture
-from ncu.compare import compare
-from ncu.findings import findings
-from ncu.render import render_report
 from ncu.report import Finding, KernelProfile, ProfileComparison, Section
 from sandbox.errors import AssayError
 from server.principals import Role
@@ -121,6 +118,9 @@ def shape(
     outcome: ProfileOutcome, args: ProfileNcuIn, earlier: ProfileOutcome | None = None
 ) -> ProfileNcuOut:
     """An overview of all kernels, and the longest ones with their findings."""
+    from ncu.findings import findings  # here and below: a server that starts should not wait for it
+    from ncu.render import render_report
+
     chosen = _chosen(outcome, args.kernel)
     total = sum(kernel.duration_us or 0.0 for kernel in chosen)
     answer = ProfileNcuOut(
@@ -169,6 +169,8 @@ def _comparison(
     kernel: KernelProfile, earlier: ProfileOutcome, args: ProfileNcuIn
 ) -> ProfileComparison:
     """With the kernel of the same name, or else with the longest one."""
+    from ncu.compare import compare
+
     others = sorted(earlier.report.kernels, key=lambda other: -(other.duration_us or 0.0))
     if not others:
         raise AssayError("unknown_kernel", f"{args.compare_to} has no kernels.", "")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.errors import AssayError
@@ -102,6 +101,8 @@ def read_page(path: Path, root: Path) -> Page:
     front, body = split_frontmatter(text)
     if front is None:
         raise _invalid(path, "there is no frontmatter between two lines of ---")
+    import yaml  # where pages are read, and not where a server starts
+
     try:
         fields: Any = _cleaned(yaml.safe_load(front))
     except yaml.YAMLError as error:
