@@ -20,6 +20,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 from mcp.server.caching import CacheHint
@@ -144,8 +145,15 @@ class Catalogue:
         self._tools = {tool.name: tool for tool in tools}
         if len(self._tools) != len(tools):
             raise ValueError("two tools have the same name")
-        self._wire = {tool.name: _wire(tool) for tool in tools}
+        for tool in tools:
+            if tool.input_model.model_config.get("extra") != "forbid":
+                raise ValueError(f"{tool.name}: its input model must forbid unknown fields")
         self._services = services
+
+    @cached_property
+    def _wire(self) -> dict[str, WireTool]:
+        """What clients see. Schemas take a while, so they are made for the first client."""
+        return {name: _wire(tool) for name, tool in self._tools.items()}
 
     async def list_tools(
         self, ctx: ServerRequestContext[Any, Any], params: PaginatedRequestParams | None
@@ -213,8 +221,6 @@ class Catalogue:
 
 def _wire(tool: Tool) -> WireTool:
     """A tool as clients see it, with all four hints: a client may refuse what leaves one open."""
-    if tool.input_model.model_config.get("extra") != "forbid":
-        raise ValueError(f"{tool.name}: its input model must forbid unknown fields")
     return WireTool(
         name=tool.name,
         title=tool.title,
