@@ -48,6 +48,9 @@ def check_outcome(attack: ModuleType, result: BenchResult) -> None:
     if expect in ("not faster", "harmless"):
         assert workload.speedup_low is not None
         assert workload.speedup_low < 1.2  # what is proved, however busy the machine is
+    if expect == "bounded":
+        assert workload.speedup is not None
+        assert workload.speedup < 3
     if expect == "slow":
         assert workload.speedup_low is not None
         assert workload.speedup_low < 0.6  # it is not proved that five times the work is like one
