@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.judge.duel import Effort
 from sandbox.judge.intervals import confidence_interval
+from sandbox.judge.models import Singles
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
 
@@ -38,3 +40,36 @@ def test_the_interval_holds_the_median_as_often_as_it_says(count: int) -> None:
         low, high = confidence_interval([generator.lognormvariate(0, 1) for _ in range(count)])
         held += low <= 1 <= high
     assert held / 2000 > 0.94
+
+
+microseconds = st.floats(0.05, 1e5)
+
+
+@settings(max_examples=100, deadline=None)
+@given(microseconds, microseconds, microseconds, microseconds, st.floats(0, 5))
+def test_calls_one_at_a_time_never_make_a_latency_smaller(
+    batch: float, baseline: float, alone: float, baseline_alone: float, launch: float
+) -> None:
+    singles = Singles(
+        candidate_us=alone, baseline_us=baseline_alone, error_us=0.5, launch_us=launch
+    )
+    latency, bound = singles.bound(batch, baseline)
+    assert latency >= max(batch, launch)
+    assert (bound is None) == (latency == batch)
+
+
+def test_calls_done_together_cost_what_they_take_alone() -> None:
+    singles = Singles(candidate_us=10.0, baseline_us=11.0, error_us=0.5, launch_us=1.5)
+    assert singles.bound(0.2, 9.5) == (8.5, "single_call")
+    assert singles.bound(8.3, 9.5) == (8.3, None)  # colder caches, as for the baseline
+    quick = Singles(candidate_us=1.6, baseline_us=2.0, error_us=0.5, launch_us=1.5)
+    assert quick.bound(0.9, 1.6) == (1.5, "launch")
+
+
+def test_short_batches_are_repeated_more_often() -> None:
+    effort = Effort(rounds=12, batch_s=0.04, most_calls=1, most_bytes=1, most_rounds=48)
+    assert effort.enough_rounds(0.08) == 12
+    assert effort.enough_rounds(0.02) == 24
+    assert effort.enough_rounds(0.0) == 48
+    fixed = Effort(rounds=6, batch_s=0.01, most_calls=1, most_bytes=1)
+    assert fixed.enough_rounds(0.001) == 6
