@@ -21,10 +21,9 @@ import torch
 
 from sandbox.errors import CandidateFailure
 from sandbox.process import Namespace
-from sandbox.vmm import DONE, REVEALED, Region
+from sandbox.vmm import DONE, PAGE, REVEALED, Region
 
 ALIGN = 64
-PAGE = 4096
 POISON = 0xFF
 """NaN in every float format, -1 in every integer one."""
 

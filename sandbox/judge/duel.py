@@ -108,7 +108,7 @@ class Duel:
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
         batch = self.batch(calls)
-        calls = self._enough(self._fastest(batch, "run"), batch, effort.batch_s, most)
+        calls = self._enough(self._fastest(batch), batch, effort.batch_s, most)
         self.map_all(calls)
         if self._where.device.type != "cuda":
             return dict.fromkeys(self.arms, "run"), calls
@@ -121,9 +121,9 @@ class Duel:
                 ops, _ = self._capture(self.batch(calls))
         return ops, calls
 
-    def _fastest(self, batch: Batch, op: str) -> float:
+    def _fastest(self, batch: Batch) -> float:
         """Seconds of the faster arm; the first time, code and memory are cold."""
-        return min(self.challenge(arm, batch, op).wall_s for arm in self.arms * 2)
+        return min(self.challenge(arm, batch, "run").wall_s for arm in self.arms * 2)
 
     def _enough(self, fastest: float, batch: Batch, batch_s: float, most: int) -> int:
         """How many calls take long enough, if this batch took that long."""

@@ -19,11 +19,11 @@ from sandbox.judge.arm import Arm
 from sandbox.judge.duel import Duel, Effort
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
+from sandbox.runner.device import LAUNCHES
 
 MOST_BYTES = 2 << 30
 SETTLING = 2
 """Steps in which the two sides have not yet queued everything."""
-LAUNCHES = 512
 LAUNCH_ROUNDS = 3
 
 

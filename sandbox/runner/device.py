@@ -15,6 +15,7 @@ from sandbox.runner.main import Arena, Calls, await_turn
 from sandbox.vmm import DONE, PAGE, REVEALED, Region
 
 LAUNCHES = 512
+"""Kernels of the op "launches"."""
 
 Work = Callable[[], Any]
 

@@ -28,8 +28,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sandbox.vmm import PAGE
+
 CHANNEL = 3
-PAGE = 4096
 SPINS = 1000
 INPUTS = "/sandbox/in"
 MAX_PACKET = 1 << 17
