@@ -6,8 +6,8 @@ import gc
 import sys
 
 COLLECT_EVERY = 50_000
-"""Objects. Python's own 700 means a collection a module while some hundred are imported: a tenth of the
-time until `serve` listens, and nothing is found."""
+"""Objects. Python's own 700 means a collection a module while some hundred are imported, and nothing is
+found: 0.01 to 0.02 s of the 0.6 until `serve` listens."""
 
 
 def main() -> None:
