@@ -63,7 +63,7 @@ class Namespace:
         for _ in range(PAUSE_SCANS):
             found = self.inside() - stopped
             if not found:
-                self._stopped_at = self._settled_run_times()
+                self._stopped_at = _settled_run_times(stopped)
                 return
             for pid in found:
                 _signal(pid, signal.SIGSTOP)
@@ -82,9 +82,10 @@ class Namespace:
         Raises:
             CandidateFailure: again and again something of it ran after `pause`.
         """
-        before, now = self._stopped_at, self.run_times()
+        inside = self.inside()
+        before, now = self._stopped_at, run_times(inside)
         self._stopped_at = None
-        for pid in self.inside():
+        for pid in inside:
             _signal(pid, signal.SIGCONT)
         if before is None:
             return
@@ -92,20 +93,6 @@ class Namespace:
         self._went_on += now.keys() != before.keys() or ran > TOLERATED_NS
         if self._went_on > TOLERATED_TIMES:
             raise CandidateFailure("ran_while_stopped", "It went on while it had to be stopped.")
-
-    def run_times(self) -> dict[int, int]:
-        """Nanoseconds on a processor of each thread inside, where the kernel keeps count."""
-        return {task: used for pid in self.inside() for task, used in _run_times(pid).items()}
-
-    def _settled_run_times(self) -> dict[int, int]:
-        """The same once nothing moves: a thread's last moments count when it left its processor."""
-        times = self.run_times()
-        for _ in range(PAUSE_SCANS):
-            again = self.run_times()
-            if again == times:
-                break
-            times = again
-        return times
 
     def inside(self) -> set[int]:
         """The processes inside, as the trusted side numbers them.
@@ -207,12 +194,28 @@ class Tail:
             return bytes(self._kept)
 
 
+def run_times(pids: set[int]) -> dict[int, int]:
+    """Nanoseconds on a processor of each thread of these processes, where the kernel keeps count."""
+    return {task: used for pid in pids for task, used in _run_times(pid).items()}
+
+
+def _settled_run_times(pids: set[int]) -> dict[int, int]:
+    """The same once nothing moves: a thread's last moments count when it left its processor."""
+    times = run_times(pids)
+    for _ in range(PAUSE_SCANS):
+        again = run_times(pids)
+        if again == times:
+            break
+        times = again
+    return times
+
+
 def _children(pid: int) -> list[int]:
     found: list[int] = []
     with contextlib.suppress(OSError):  # it ended
-        for task in os.scandir(f"/proc/{pid}/task"):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                found += map(int, (Path(task.path) / "children").read_text("ascii").split())
+                found += map(int, _read(f"/proc/{pid}/task/{task}/children").split())
     return found
 
 
@@ -254,20 +257,32 @@ def _threads(pid: int) -> set[str]:
     """The states of a process's threads, as /proc names them."""
     states = set()
     with contextlib.suppress(OSError):  # it ended
-        for task in Path(f"/proc/{pid}/task").iterdir():
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                states.add((task / "stat").read_text().rpartition(")")[2].split()[0])
+                stat = _read(f"/proc/{pid}/task/{task}/stat")
+                states.add(stat.rpartition(b")")[2].split()[0].decode())
     return states
 
 
 def _run_times(pid: int) -> dict[int, int]:
     found = {}
     with contextlib.suppress(OSError):  # it ended
-        for task in os.scandir(f"/proc/{pid}/task"):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                used = (Path(task.path) / "schedstat").read_text("ascii").split()[0]
-                found[int(task.name)] = int(used)
+                found[int(task)] = int(_read(f"/proc/{pid}/task/{task}/schedstat").split()[0])
     return found
+
+
+def _read(path: str) -> bytes:
+    """A file below /proc. There are thousands in a measurement, so no objects are made for them."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        text = b""
+        while part := os.read(descriptor, 1 << 16):
+            text += part
+        return text
+    finally:
+        os.close(descriptor)
 
 
 def _first_process(info: int) -> Namespace | None:

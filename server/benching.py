@@ -207,6 +207,9 @@ def _record(run_id: str, request: BenchRequest, result: BenchResult, artifact_id
                 speedup=_figure(workload.speedup),
                 speedup_low=_figure(workload.speedup_low),
                 speedup_high=_figure(workload.speedup_high),
+                timing=workload.timing,
+                roofline_us=_figure(workload.roofline_us),
+                caveats=workload.caveats,
                 reason=workload.reason,
             )
             for workload in result.workloads

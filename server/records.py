@@ -52,6 +52,13 @@ class WorkloadOutcome(Record):
     speedup: float | None = None
     speedup_low: float | None = Field(default=None, description="Lower end of the 95 % interval.")
     speedup_high: float | None = Field(default=None, description="Upper end of the 95 % interval.")
+    timing: str | None = Field(
+        default=None, description="'eager' calls, or a CUDA 'graph' of them."
+    )
+    roofline_us: float | None = Field(
+        default=None, description="On a GPU: moving all inputs and outputs at the memory's peak."
+    )
+    caveats: tuple[str, ...] = Field(default=(), description="What to know about the latency.")
     reason: str | None = Field(default=None, description="Why it was rejected.")
 
 

@@ -33,6 +33,8 @@ _F_ADD_SEALS, _SEAL, _SHRINK, _GROW = 1033, 1, 2, 4
 Answer = dict[str, Any]
 Copies = list[tuple[torch.Tensor, torch.Tensor]]
 """Where to, where from."""
+LAST_COPY_S = 0.05
+"""How long after a runner's answer its last outputs may still be on their way."""
 SPINS = 2000
 """How often a turn is looked for before anything else is: some hundred microseconds."""
 
@@ -337,14 +339,15 @@ class DeviceArena(Arena):
             CandidateFailure: they will not come.
         """
         try:
+            answered_at: float | None = None
             while not event.query():  # type: ignore[no-untyped-call]
-                if exchange.waiting():
-                    time.sleep(0.05)  # the answer may be faster than the last copy
-                    if not event.query():  # type: ignore[no-untyped-call]
-                        exchange.receive()  # why, if it says so
-                        raise CandidateFailure(
-                            "forged_reply", "The runner answered before it was done."
-                        )
+                if answered_at is None and exchange.waiting():
+                    answered_at = time.monotonic()
+                if answered_at is not None and time.monotonic() > answered_at + LAST_COPY_S:
+                    exchange.receive()  # why, if it says so
+                    raise CandidateFailure(
+                        "forged_reply", "The runner answered before it was done."
+                    )
                 time.sleep(0)
         except CandidateFailure:
             self._flags.fill_(0x7F)  # in another stream: the waiting one goes on

@@ -88,7 +88,7 @@ class Arm:
         self._ready = True
 
     def load(self, solution: Solution, library: Path | None, timeout_s: float) -> None:
-        """Put the solution in and let the runner load it.
+        """Put the solution in and let the runner load it; it is stopped from now on.
 
         Raises:
             CandidateFailure: its own code failed at import, or it cannot be found.
@@ -97,6 +97,7 @@ class Arm:
         contents = {f"src/{source.path}": source.content.encode() for source in solution.sources}
         if library is not None:
             contents["solution.so"] = library.read_bytes()
+        self._child.namespace.resume()
         with _memory(b"".join(contents.values())) as memory:
             self._ask(
                 {
@@ -112,13 +113,18 @@ class Arm:
                 [memory.fileno()],
                 timeout_s,
             )
+        self._child.namespace.pause()
 
     def map(self, where: Layout, capacity: int, timeout_s: float) -> None:
-        """Give the runner an arena for up to `capacity` calls; it is stopped from now on.
+        """Give the runner an arena for up to `capacity` calls, if it has none; it is stopped from now on.
 
         Raises:
             CandidateFailure: it broke the protocol.
         """
+        self.wait_ready()
+        old = self._arena
+        if old is not None and old.layout == where and old.capacity >= capacity:
+            return
         if self._arena is not None:
             self._arena.close()
         self._arena = arena = make_arena(where, capacity)

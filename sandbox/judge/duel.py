@@ -14,6 +14,9 @@ from sandbox.judge.arm import Arm, Reply
 from sandbox.judge.inputs import Inputs
 
 PROBE_CALLS = 4
+ROOM_BYTES = 64 << 20
+"""An arena has room for as many calls as fit in here, so that it need not be mapped again for a longer
+batch."""
 
 
 class Wrong(Exception):
@@ -59,9 +62,11 @@ class Duel:
         where: Layout,
         fresh: Callable[[], Inputs],
         verify: Verify,
+        effort: Effort,
         timeout_s: float,
     ) -> None:
         self.arms = arms
+        self.effort = effort
         self._where = where
         self._fresh = fresh
         self._verify = verify
@@ -92,15 +97,18 @@ class Duel:
         arm.run(batch, self._timeout_s, "capture", step=1)
         self._verify(arm, batch)
 
-    def map_all(self, calls: int) -> None:
+    def map_all(self, calls: int = 1) -> None:
+        """Give each arm an arena for so many calls at least."""
+        room = min(self.effort.most_calls, ROOM_BYTES // self._where.stride)
         for arm in self.arms:
-            arm.map(self._where, calls, self._timeout_s)
+            arm.map(self._where, max(calls, room), self._timeout_s)
 
-    def plan(self, effort: Effort) -> tuple[dict[Arm, str], int]:
+    def plan(self) -> tuple[dict[Arm, str], int]:
         """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter.
 
         A graph is faster than the calls that it recorded, so there the second guess is the better.
         """
+        effort = self.effort
         most_bytes = effort.most_bytes
         if self._where.device.type == "cuda":  # both arms and this process hold a batch
             most_bytes = min(most_bytes, torch.cuda.mem_get_info(self._where.device)[1] // 16)

@@ -19,7 +19,8 @@ from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
-from sandbox.judge.duel import Effort, Wrong
+from sandbox.judge.caveats import memory_of, with_caveats
+from sandbox.judge.duel import Duel, Effort, Wrong
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import (
     BenchJob,
@@ -29,6 +30,7 @@ from sandbox.judge.models import (
     WorkloadResult,
 )
 from sandbox.judge.pool import Pool
+from sandbox.judge.singles import Costs, measure_launch, measure_switch
 from sandbox.judge.timing import Measured, measure, measure_alone
 from sandbox.problem import Problem, Workload, verify_problem
 
@@ -137,6 +139,7 @@ class _Run:
         self.workloads = [w for w in problem.workloads if w.uuid in wanted]
         self._candidate: Arm | None = None
         self._baseline: Arm | None = None
+        self._costs: Costs | None = None
         self._settings = problem.settings
         self._names = list(problem.definition.outputs)
 
@@ -160,7 +163,8 @@ class _Run:
                 max_abs_error=verdict.max_abs_error if verdict else None,
                 max_rel_error=verdict.max_rel_error if verdict else None,
             )
-        return _accepted(workload, verdict, measured, checked)
+        result = _accepted(workload, verdict, measured, checked)
+        return with_caveats(result, where, memory_of(self._device))
 
     def check_baseline(self, results: list[WorkloadResult]) -> list[WorkloadResult]:
         """On a GPU, measure the baseline once more when the candidate is gone; if it is faster then,
@@ -202,6 +206,7 @@ class _Run:
                 oracle.fresh,
                 result.samples,
                 result.baseline_timing,
+                self._effort,
                 self._left(),
             )
         except CandidateFailure as failure:
@@ -229,10 +234,10 @@ class _Run:
     def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
         expected = [oracle.expected(inputs) for inputs in batches]
-        candidate = self._candidate_arm()
         where = layout(batches[0], expected[0], self._device)
+        candidate = self._candidate_arm(oracle, where)
         try:
-            candidate.map(where, 1, self._left())
+            self._duel(oracle, where, candidate).map_all()
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
         proxy = official.Proxy(candidate, oracle.definition, self._left())
@@ -276,7 +281,7 @@ class _Run:
             )
 
     def _time(self, oracle: Oracle, where: Layout) -> Measured:
-        candidate, baseline = self._candidate_arm(), self._baseline_arm()
+        candidate, baseline = self._candidate_arm(oracle, where), self._baseline_arm()
 
         # Both arms get the same batch: what should come out is computed once for the two.
         known: tuple[Batch | None, list[torch.Tensor]] = (None, [])
@@ -299,7 +304,14 @@ class _Run:
 
         try:
             return measure(
-                candidate, baseline, where, oracle.fresh, verify, self._effort, self._left()
+                candidate,
+                baseline,
+                where,
+                oracle.fresh,
+                verify,
+                self._effort,
+                self._left(),
+                self._costs,
             )
         except WrongOutput as wrong:
             if wrong.arm is baseline:
@@ -308,15 +320,31 @@ class _Run:
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
 
-    def _candidate_arm(self) -> Arm:
+    def _candidate_arm(self, oracle: Oracle, where: Layout) -> Arm:
         if self._candidate is None:
             self._candidate = self._pool.take()
+            if self._device.type == "cuda":
+                self._costs = self._empty_costs(oracle, where, self._candidate)
             try:
                 self._candidate.load(self._job.solution, self._job.candidate_library, self._left())
             except CandidateFailure as failure:
                 self._drop_candidate()
                 raise _rejection(failure) from failure
         return self._candidate
+
+    def _empty_costs(self, oracle: Oracle, where: Layout, runner: Arm) -> Costs:
+        """What this pair of runners costs; `runner` is for the candidate, which is not in it yet."""
+        duel = self._duel(oracle, where, runner, self._baseline_arm())
+        try:
+            if self._pool.launch_s is None:
+                self._pool.launch_s = measure_launch(duel)
+            return Costs(measure_switch(duel), self._pool.launch_s)
+        except CandidateFailure as failure:  # there is no candidate
+            raise _baseline_broken(failure.message) from failure
+
+    def _duel(self, oracle: Oracle, where: Layout, *arms: Arm) -> Duel:
+        """Arms in which nothing is verified."""
+        return Duel(arms, where, oracle.fresh, lambda *_: None, self._effort, self._left())
 
     def _baseline_arm(self) -> Arm:
         if self._baseline is None:

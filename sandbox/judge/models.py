@@ -43,6 +43,11 @@ class Singles(_Model):
     error_us: float = Field(
         description="How far the two may be off together: half their 95 % intervals."
     )
+    switch_us: float = Field(
+        default=0.0,
+        description="How much longer an empty step took in the candidate's process than in the "
+        "baseline's, before the candidate was loaded; subtracted.",
+    )
     launch_us: float = Field(description="Of a kernel that does next to nothing, in a batch.")
 
     def bound(self, candidate_us: float, baseline_us: float) -> tuple[float, Bound | None]:
@@ -115,6 +120,14 @@ class WorkloadResult(_Model):
         description="What the latency is, if not what batches say: a 'launch', the least that a call "
         "can take, or a 'single_call', since calls took longer alone than together.",
     )
+    roofline_us: float | None = Field(
+        default=None,
+        description="On a GPU: what moving all inputs and outputs once takes at the memory's peak.",
+    )
+    cold_l2: bool | None = Field(
+        default=None, description="On a GPU: whether a batch is too large for its L2 to keep."
+    )
+    caveats: tuple[str, ...] = Field(default=(), description="What to know about the latency.")
     verified_calls: int = Field(default=0, description="Calls whose outputs were verified.")
     samples: Samples | None = None
 

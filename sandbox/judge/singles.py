@@ -4,19 +4,21 @@ A batch hands several problems over at once, which measures a call to a fraction
 solution may do them all in one launch. So some calls go in lockstep as well: the inputs of each appear
 when the outputs of the one before were taken. The two processes' streams wait for each other on the GPU
 and the judge's own events take the time, so that no processor's jitter is in it: what is left after
-subtracting the same steps without a call repeats within a microsecond. It is not the latency in a batch
-(caches are colder), so it is a bound and no figure: a call that takes longer alone than in a batch by
-clearly more than the baseline's does was not done alone in the batch, and then its time alone counts.
-And no call takes less than launching a kernel.
+subtracting the same steps without a call repeats within a microsecond. Processes differ in what such a
+step costs, by some microseconds, so it is measured in both before the candidate is loaded. A call's time
+alone is not its latency in a batch (caches are colder), so it is a bound and no figure: a call that takes
+longer alone than in a batch by clearly more than the baseline's does was not done alone in the batch, and
+then its time alone counts. And no call takes less than launching a kernel.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sandbox.judge.arm import Arm
-from sandbox.judge.duel import Duel, Effort
+from sandbox.judge.arm import Arm, Reply
+from sandbox.judge.duel import Duel
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
 from sandbox.runner.device import LAUNCHES
@@ -24,51 +26,85 @@ from sandbox.runner.device import LAUNCHES
 MOST_BYTES = 2 << 30
 SETTLING = 2
 """Steps in which the two sides have not yet queued everything."""
-LAUNCH_ROUNDS = 3
+LAUNCH_ROUNDS = 5
 
 
-def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, effort: Effort) -> Singles:
+@dataclass(frozen=True)
+class Costs:
+    """What the judge knows of two runners since before a candidate was in one of them.
+
+    Attributes:
+        switch_s: how many seconds longer an empty step takes in the candidate's runner than in the
+            baseline's.
+        launch_s: seconds that launching a kernel takes at least, one after the other.
+    """
+
+    switch_s: float
+    launch_s: float
+
+
+def measure_switch(duel: Duel) -> float:
+    """`Costs.switch_s`, of a candidate's runner that no candidate is loaded in."""
+    batch = duel.batch(max(1, min(duel.effort.singles, MOST_BYTES // duel.stride)))
+    duel.map_all(len(batch))
+    taken: dict[Arm, list[float]] = {arm: [] for arm in duel.arms}
+    for number in range(duel.effort.single_rounds):
+        for arm in _in_turn(duel, number):
+            taken[arm] += _settled(duel.run(arm, batch, "idle", clocked=True))
+    candidate, baseline = (statistics.median(taken[arm]) for arm in duel.arms)
+    return candidate - baseline
+
+
+def measure_launch(duel: Duel) -> float:
+    """`Costs.launch_s`, in the baseline's runner."""
+    arm = duel.arms[-1]
+    duel.map_all()
+    one = duel.batch(1)
+    many, single = [], []
+    for _ in range(LAUNCH_ROUNDS):
+        many.append(duel.run(arm, one, "launches").wall_s)
+        single.append(duel.run(arm, one, "idle").wall_s)
+    return max(0.0, min(many) - statistics.median(single)) / LAUNCHES
+
+
+def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, costs: Costs) -> Singles:
     """Take calls of both arms one at a time, in alternation; every output is verified.
 
     Args:
         duel: the candidate and the baseline, in this order, mapped for `calls` calls.
         ops: as in the batches.
         calls: of a batch, at least 2.
-        effort: how many calls to take, and how often.
+        costs: of these runners.
     """
     candidate, baseline = duel.arms
-    count = max(2, min(calls, effort.singles, MOST_BYTES // duel.stride))
-    settling = min(SETTLING, count - 1)
-    batch = duel.batch(count)
+    batch = duel.batch(max(2, min(calls, duel.effort.singles, MOST_BYTES // duel.stride)))
     for arm in duel.arms:
         if ops[arm] == "replay":
             duel.capture_each(arm, batch)
     idle: list[float] = []
     taken: dict[Arm, list[float]] = {candidate: [], baseline: []}
-    for number in range(effort.single_rounds):
-        idle += duel.run(baseline, batch, "idle", clocked=True).steps_s[settling:]
-        for arm in duel.arms if number % 2 == 0 else duel.arms[::-1]:
-            batch = duel.batch(count)
-            taken[arm] += duel.challenge(arm, batch, ops[arm], clocked=True).steps_s[settling:]
-    launch_s = _launch(duel, baseline)
+    for number in range(duel.effort.single_rounds):
+        idle += _settled(duel.run(baseline, batch, "idle", clocked=True))
+        for arm in _in_turn(duel, number):
+            batch = duel.batch(len(batch))
+            taken[arm] += _settled(duel.challenge(arm, batch, ops[arm], clocked=True))
     # An idle step has one launch in it.
-    cost = statistics.median(idle) - launch_s
+    cost = statistics.median(idle) - costs.launch_s
     return Singles(
-        candidate_us=(statistics.median(taken[candidate]) - cost) * 1e6,
+        candidate_us=(statistics.median(taken[candidate]) - cost - costs.switch_s) * 1e6,
         baseline_us=(statistics.median(taken[baseline]) - cost) * 1e6,
         error_us=(_error(taken[candidate]) + _error(taken[baseline])) * 1e6,
-        launch_us=launch_s * 1e6,
+        switch_us=costs.switch_s * 1e6,
+        launch_us=costs.launch_s * 1e6,
     )
 
 
-def _launch(duel: Duel, arm: Arm) -> float:
-    """Seconds that launching a kernel takes at least, one after the other."""
-    one = duel.batch(1)
-    many, single = [], []
-    for _ in range(LAUNCH_ROUNDS):
-        many.append(duel.run(arm, one, "launches").wall_s)
-        single.append(duel.run(arm, one, "idle").wall_s)
-    return max(0.0, statistics.median(many) - statistics.median(single)) / LAUNCHES
+def _in_turn(duel: Duel, number: int) -> tuple[Arm, ...]:
+    return duel.arms if number % 2 == 0 else duel.arms[::-1]
+
+
+def _settled(reply: Reply) -> tuple[float, ...]:
+    return reply.steps_s[min(SETTLING, len(reply.steps_s) - 1) :]
 
 
 def _error(samples: Sequence[float]) -> float:

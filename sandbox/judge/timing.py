@@ -23,7 +23,7 @@ from sandbox.judge.duel import Duel, Effort, Verify
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Bound, Samples, Singles
-from sandbox.judge.singles import measure_singles
+from sandbox.judge.singles import Costs, measure_singles
 
 ALONE_ROUNDS = 10
 MODES = {"run": "eager", "replay": "graph"}
@@ -59,28 +59,29 @@ def measure(
     verify: Verify,
     effort: Effort,
     timeout_s: float,
+    costs: Costs | None,
 ) -> Measured:
-    """Measure both arms in alternation; every output is verified."""
-    duel = Duel((candidate, baseline), where, fresh, verify, timeout_s)
-    ops, calls = duel.plan(effort)
+    """Measure both arms in alternation; every output is verified. `costs` are needed on a GPU."""
+    duel = Duel((candidate, baseline), where, fresh, verify, effort, timeout_s)
+    ops, calls = duel.plan()
     replies: dict[bool, list[Reply]] = {True: [], False: []}
-    costs: list[float] = []
+    idle: list[float] = []
     rounds = effort.rounds
-    while len(costs) < rounds:
+    while len(idle) < rounds:
         batch = duel.batch(calls)
-        costs.append(duel.run(baseline, batch, "idle").wall_s)
-        for arm in duel.arms if len(costs) % 2 else duel.arms[::-1]:
+        idle.append(duel.run(baseline, batch, "idle").wall_s)
+        for arm in duel.arms if len(idle) % 2 else duel.arms[::-1]:
             replies[arm is candidate].append(duel.challenge(arm, batch, ops[arm]))
-        if len(costs) == 1:
-            fastest = min(some[0].wall_s for some in replies.values()) - costs[0]
+        if len(idle) == 1:
+            fastest = min(some[0].wall_s for some in replies.values()) - idle[0]
             rounds = effort.enough_rounds(fastest)
-    if where.device.type != "cuda":
+    if costs is None:
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
-        return _summary(("eager", "eager"), calls, min(costs), replies, None)
-    singles = measure_singles(duel, ops, calls, effort) if calls > 1 else None
+        return _summary(("eager", "eager"), calls, min(idle), replies, None)
+    singles = measure_singles(duel, ops, calls, costs) if calls > 1 else None
     modes = (MODES[ops[candidate]], MODES[ops[baseline]])
-    return _summary(modes, calls, statistics.median(costs), replies, singles)
+    return _summary(modes, calls, statistics.median(idle), replies, singles)
 
 
 def measure_alone(
@@ -89,11 +90,12 @@ def measure_alone(
     fresh: Callable[[], Inputs],
     like: Samples,
     mode: str | None,
+    effort: Effort,
     timeout_s: float,
 ) -> float:
     """The baseline's latency in microseconds without any other arm, taken as `like` was: at most, as
     far as its samples prove."""
-    duel = Duel((baseline,), where, fresh, lambda *_: None, timeout_s)
+    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
     calls, op = like.calls_per_batch, "replay" if mode == "graph" else "run"
     duel.map_all(calls)
     if op == "replay":

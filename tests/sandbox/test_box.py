@@ -17,7 +17,7 @@ import pytest
 
 from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.process import MAX_STREAM_BYTES, TOLERATED_TIMES, Process, _threads
+from sandbox.process import MAX_STREAM_BYTES, TOLERATED_TIMES, Process, _threads, run_times
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
@@ -362,7 +362,7 @@ def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool) 
             time.sleep(0.02)
         for times in range(1, TOLERATED_TIMES + 2):
             process.namespace.pause()
-            used = process.namespace.run_times()
+            used = run_times(process.namespace.inside())
             busy = max(used, key=lambda task: used[task])
             os.kill(busy, signal.SIGCONT)
             time.sleep(0.05)
