@@ -1,7 +1,8 @@
 """False rejections: honest solutions, judged again and again. None may be refused.
 
 The controls of the adversarial suite on its small problem, and every solution in `kernels/` that is not
-there to be refused, on its smallest workload.
+there to be refused, on its smallest workload. On a GPU also the controls that only run there; `bounded`
+counts the runs in which calls one at a time made a latency longer than the batches' (see `Singles.bound`).
 """
 
 from __future__ import annotations
@@ -21,23 +22,26 @@ KERNELS = HERE.parent / "kernels"
 DISHONEST = ("wrong", "cheat")
 
 
-def cases(work: Path) -> list[tuple[str, Any, Any, str]]:
+def cases(work: Path, device: str) -> list[tuple[str, Any, Any, str]]:
     """Name, problem, solution and workload of each."""
     from sandbox.problem import load_problem
     from sandbox.solution import parse_solution
-    from tests.adversarial import attacks
+    from tests.adversarial import attacks, gpu_attacks
     from tests.adversarial.conftest import attack_solution
     from tests.judge.conftest import write_problem
 
     small = write_problem(work / "problem")
+    elsewhere = "cuda" if device == "cpu" else "cpp"
     found = []
-    for module in pkgutil.iter_modules(attacks.__path__):
-        if module.name.startswith("control_"):
-            attack = importlib.import_module(f"{attacks.__name__}.{module.name}")
-            found.append((module.name, small, attack_solution(attack), "r8"))
+    for package in (attacks,) if device == "cpu" else (attacks, gpu_attacks):
+        for module in pkgutil.iter_modules(package.__path__):
+            attack = importlib.import_module(f"{package.__name__}.{module.name}")
+            solution = attack_solution(attack)
+            if module.name.startswith("control_") and solution.spec.language != elsewhere:
+                found.append((module.name, small, solution, "r8"))
     for path in sorted(KERNELS.glob("*/solutions/*.json")):
         solution = parse_solution(path.read_text())
-        if path.stem.startswith(DISHONEST) or solution.spec.language == "cuda":
+        if path.stem.startswith(DISHONEST) or solution.spec.language == elsewhere:
             continue
         problem = load_problem(path.parents[1])
         name = f"{problem.name}/{path.stem}"
@@ -49,35 +53,41 @@ def main() -> int:
     """Print a line a solution; fail if any honest one was refused."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE.parent))
+    from sandbox.gpu import find_gpu
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob
     from tests.judge.conftest import build_library
 
-    refused = judged = 0
+    target = "cpu" if options.device == "cpu" else find_gpu(options.device).target
+    refused = judged = bounded = 0
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         judge = JudgeClient(work / "judge")
-        for name, problem, solution, workload in cases(work):
+        for name, problem, solution, workload in cases(work, options.device):
             job = BenchJob(
                 problem_path=problem.root,
                 problem_sha256=problem.sha256,
                 solution=solution,
                 workload_uuids=(workload,),
-                candidate_library=build_library(solution, "cpu", work),
+                device=options.device,
+                candidate_library=build_library(solution, target, work),
                 quick=True,
             )
             results = [judge.bench(job) for _ in range(options.runs)]
             speedups = [r.speedup_geomean for r in results if r.passed]
             bad = [r.workloads[0].reason for r in results if not r.passed]
             judged, refused = judged + len(results), refused + len(bad)
-            line = {"solution": name, "runs": len(results), "refused": len(bad)}
+            slowed = sum(r.workloads[0].bound == "single_call" for r in results)
+            bounded += slowed
+            line = {"solution": name, "runs": len(results), "refused": len(bad), "bounded": slowed}
             if speedups:
                 line["speedup"] = [round(f(speedups), 3) for f in (min, statistics.median, max)]
             print(json.dumps(line | ({"reasons": bad[:2]} if bad else {})), flush=True)
         judge.close()
-    print(json.dumps({"judged": judged, "refused": refused}))
+    print(json.dumps({"judged": judged, "refused": refused, "bounded": bounded}))
     return 1 if refused else 0
 
 

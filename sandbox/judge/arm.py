@@ -30,8 +30,10 @@ HOST_LIMITS = Limits(cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256
 GPU_LIMITS = Limits(cpu_s=3600, processes=256, data_bytes=None, tmp_bytes=1 << 30)
 
 PROCESSORS = tuple(sorted(os.sched_getaffinity(0)))
-"""Those that this process was started with. A runner on a CPU has the last one; the judge must stay
-off it, because it waits for the runner without sleeping."""
+"""Those that this process was started with."""
+RUNNERS_OWN = PROCESSORS[-max(1, min(4, len(PROCESSORS) // 2)) :]
+"""For runners: all of them on a GPU, the last one on a CPU. The judge must stay off them, because it waits
+for runners without sleeping."""
 
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
@@ -63,9 +65,9 @@ class Arm:
         self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
             if zygote.gpu is None:
-                limits, cpus = HOST_LIMITS, PROCESSORS[-1:]
+                limits, cpus = HOST_LIMITS, RUNNERS_OWN[-1:]
             else:
-                limits, cpus = GPU_LIMITS, PROCESSORS[-4:]
+                limits, cpus = GPU_LIMITS, RUNNERS_OWN
             self._child: Child = zygote.fork(RUNNER, limits, inner, cpus)
         self._ready = False
         self._arena: Arena | None = None

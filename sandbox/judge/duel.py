@@ -116,18 +116,17 @@ class Duel:
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
         batch = self.batch(calls)
-        calls = self._enough(self._fastest(batch), batch, effort.batch_s, most)
-        self.map_all(calls)
         if self._where.device.type != "cuda":
+            calls = self._enough(self._fastest(batch), batch, effort.batch_s, most)
+            self.map_all(calls)
             return dict.fromkeys(self.arms, "run"), calls
-        ops, fastest = self._capture(batch := self.batch(calls))
-        if "replay" in ops.values():
-            more = self._enough(fastest, batch, effort.batch_s, most)
-            if more >= 1.5 * calls:
-                calls = more
-                self.map_all(calls)
-                ops, _ = self._capture(self.batch(calls))
-        return ops, calls
+        ops, fastest = self._modes(batch)
+        calls = self._enough(fastest, batch, effort.batch_s, most)
+        self.map_all(calls)
+        batch = self.batch(calls)
+        return {
+            arm: self._record(arm, batch) if ops[arm] == "replay" else "run" for arm in ops
+        }, calls
 
     def _fastest(self, batch: Batch) -> float:
         """Seconds of the faster arm; the first time, code and memory are cold."""
@@ -139,19 +138,29 @@ class Duel:
         single = max(fastest - cost, 0.05 * cost) / len(batch)
         return max(1, min(most, math.ceil(batch_s / single)))
 
-    def _capture(self, batch: Batch) -> tuple[dict[Arm, str], float]:
-        """Record each arm's calls as a graph, if it can be; the op of each, and seconds of the fastest.
+    def _modes(self, batch: Batch) -> tuple[dict[Arm, str], float]:
+        """How each arm can run a batch, and seconds of the fastest.
 
-        A solution that waits for the GPU or decides on the host cannot be recorded, and is timed eagerly.
-        That changes nothing for the other: else a solution could choose how its baseline is timed.
+        A solution that waits for the GPU or decides on the host cannot be recorded as a graph, and is
+        timed eagerly. That changes nothing for the other: else a solution could choose how its baseline
+        is timed.
         """
         ops, times = {}, []
         for arm in self.arms:
+            ops[arm] = self._record(arm, batch)
             try:
-                self.challenge(arm, batch, "capture")
-                times.append(self.challenge(arm, batch, "replay").wall_s)
-                ops[arm] = "replay"
+                times.append(self.challenge(arm, batch, ops[arm]).wall_s)
             except (CandidateFailure, Wrong):
-                times.append(self.challenge(arm, batch, "run").wall_s)
+                if ops[arm] == "run":
+                    raise
                 ops[arm] = "run"
+                times.append(self.challenge(arm, batch, "run").wall_s)
         return ops, min(times)
+
+    def _record(self, arm: Arm, batch: Batch) -> str:
+        """Record a batch as a graph, if it can be; how the arm runs it from now on."""
+        try:
+            self.challenge(arm, batch, "capture")
+        except (CandidateFailure, Wrong):
+            return "run"
+        return "replay"

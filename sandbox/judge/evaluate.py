@@ -41,7 +41,7 @@ EFFORT = {
     ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(
-        rounds=6, batch_s=0.01, most_calls=128, most_bytes=2 << 30, singles=12, single_rounds=2
+        rounds=6, batch_s=0.01, most_calls=128, most_bytes=2 << 30, singles=20, single_rounds=2
     ),
     ("cuda", "full"): Effort(
         rounds=12,

@@ -8,16 +8,26 @@ from collections.abc import Sequence
 CONFIDENCE = 0.95
 
 
-def confidence_interval(ratios: Sequence[float]) -> tuple[float, float]:
-    """A 95 % interval of the median, from the order of the samples alone.
+def confidence_interval(samples: Sequence[float], quantile: float = 0.5) -> tuple[float, float]:
+    """A 95 % interval of the median, or of another quantile, from the order of the samples alone.
 
-    Exact for any distribution: the k-th smallest of n samples lies above the median as often as n
-    throws of a coin show fewer than k heads. Fewer than six samples cannot prove as much; they give
-    the smallest and the largest.
+    Exact for any distribution: as many of n samples lie below a quantile as n throws of a coin show
+    heads, if the coin is as biased as the quantile says. Where samples are too few to prove as much, the
+    smallest or the largest stands for the end that they cannot prove.
     """
-    ordered, n = sorted(ratios), len(ratios)
-    below, k = 0.0, 0
-    while (below := below + math.comb(n, k) / 2**n) <= (1 - CONFIDENCE) / 2:
+    ordered, n = sorted(samples), len(samples)
+    below = _rank(n, quantile)
+    above = _rank(n, 1 - quantile)
+    return ordered[below - 1], ordered[n - above]
+
+
+def _rank(n: int, quantile: float) -> int:
+    """The largest k, but at least 1, of which the k-th smallest of n samples is still proven to lie below
+    the quantile."""
+    fewer, k = 0.0, 0
+    while k < n:
+        fewer += math.comb(n, k) * quantile**k * (1 - quantile) ** (n - k)
+        if fewer > (1 - CONFIDENCE) / 2:
+            break
         k += 1
-    k = max(k, 1)
-    return ordered[k - 1], ordered[n - k]
+    return max(k, 1)

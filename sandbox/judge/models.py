@@ -31,14 +31,15 @@ class BenchJob(_Model):
 
 Bound = Literal["launch", "single_call"]
 RESOLUTION_US = 0.5
-RESOLUTION = 0.05
-"""A difference below these is not taken for proof that calls were done together."""
+RESOLUTION, EAGER_RESOLUTION = 0.05, 0.1
+"""A difference below these is not taken for proof that calls were done together. What an interpreter does
+for each eager call differs more."""
 
 
 class Singles(_Model):
     """Calls one at a time on a GPU: microseconds beyond what the protocol costs."""
 
-    candidate_us: float = Field(description="Median.")
+    candidate_us: float = Field(description="Lower quartile.")
     baseline_us: float
     error_us: float = Field(
         description="How far the two may be off together: half their 95 % intervals."
@@ -50,13 +51,16 @@ class Singles(_Model):
     )
     launch_us: float = Field(description="Of a kernel that does next to nothing, in a batch.")
 
-    def bound(self, candidate_us: float, baseline_us: float) -> tuple[float, Bound | None]:
+    def bound(
+        self, candidate_us: float, baseline_us: float, *, eager: bool = False
+    ) -> tuple[float, Bound | None]:
         """The candidate's latency, if batches give these figures, and what it follows from if not
         from the batch: it is no less than a launch, and, where a call takes longer alone than in a
         batch by more than the baseline's does, it is what it takes alone."""
         usual = max(0.0, self.baseline_us - baseline_us)
         alone = self.candidate_us - usual
-        slack = RESOLUTION_US + self.error_us + RESOLUTION * max(alone, 0.0)
+        share = EAGER_RESOLUTION if eager else RESOLUTION
+        slack = RESOLUTION_US + self.error_us + share * max(alone, 0.0)
         latency_us = candidate_us
         bound: Bound | None = None
         if alone - candidate_us > slack:

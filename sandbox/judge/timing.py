@@ -147,7 +147,9 @@ def _summary(
 def _bounded(measured: Measured, singles: Singles) -> Measured:
     """The same, but no better than calls one at a time allow."""
     baseline_us = max(measured.baseline_us, singles.launch_us)
-    latency_us, bound = singles.bound(measured.latency_us, measured.baseline_us)
+    latency_us, bound = singles.bound(
+        measured.latency_us, measured.baseline_us, eager=measured.mode == "eager"
+    )
     factor = baseline_us / measured.baseline_us * measured.latency_us / latency_us
     return replace(
         measured,

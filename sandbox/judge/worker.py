@@ -28,11 +28,11 @@ def main(work: Path) -> None:
         protocol.write(json.dumps(message) + "\n")
         protocol.flush()
 
-    from sandbox.judge.arm import PROCESSORS
+    from sandbox.judge.arm import PROCESSORS, RUNNERS_OWN
     from sandbox.judge.pool import Pool
 
     if len(PROCESSORS) > 1:
-        os.sched_setaffinity(0, PROCESSORS[:-1])
+        os.sched_setaffinity(0, set(PROCESSORS) - set(RUNNERS_OWN))
     sandbox: Sandbox | None = None
     pools: dict[str, Pool] = {}
     for line in sys.stdin:

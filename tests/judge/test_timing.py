@@ -42,6 +42,15 @@ def test_the_interval_holds_the_median_as_often_as_it_says(count: int) -> None:
     assert held / 2000 > 0.94
 
 
+def test_the_interval_holds_another_quantile_too() -> None:
+    generator = random.Random(0)
+    found = [
+        confidence_interval([generator.random() for _ in range(40)], 0.25) for _ in range(2000)
+    ]
+    assert sum(low <= 0.25 <= high for low, high in found) / 2000 > 0.94
+    assert statistics.fmean(high - low for low, high in found) < 0.35
+
+
 microseconds = st.floats(0.05, 1e5)
 
 
