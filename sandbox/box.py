@@ -62,12 +62,14 @@ class Command:
         files: small files that appear, read-only, below `/sandbox/in`.
         mounts: further paths; the Python runtime is always there.
         env: the whole environment beyond PATH, HOME, TMPDIR, LANG, USER.
+        devices: device nodes that appear inside, such as a leased GPU's.
     """
 
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -153,6 +155,7 @@ class Sandbox:
             mounts=(*runtime_mounts(), *command.mounts),
             inputs=slot.inputs,
             outputs=slot.outputs,
+            devices=command.devices,
             env=command.env,
             uid=slot.uid,
             limits=command.limits.inner(),

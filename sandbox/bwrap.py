@@ -26,6 +26,7 @@ def command_line(
     mounts: Sequence[Mount],
     inputs: Path,
     outputs: Path,
+    devices: Sequence[str],
     env: Mapping[str, str],
     uid: int | None,
     limits: Mapping[str, int],
@@ -58,6 +59,7 @@ def command_line(
         str(info),
         *_environment(env),
         *_file_system(every, (), tmp_bytes),
+        *_devices(devices),
         "--remount-ro",
         "/",
         "--chdir",
@@ -99,7 +101,7 @@ def zygote_command_line(
         *(word for name in kept for word in ("--cap-add", name)),
         *_environment(env),
         *_file_system(mounts, (INPUTS,), 1 << 20),
-        *(word for node in devices for word in ("--dev-bind", node, node)),
+        *_devices(devices),
         "--remount-ro",
         "/",
         "--chdir",
@@ -174,6 +176,10 @@ def _file_system(mounts: Sequence[Mount], empty: Sequence[str], tmp_bytes: int) 
     for mount in mounts:
         words += ["--bind" if mount.writable else "--ro-bind", str(mount.source), mount.target]
     return words
+
+
+def _devices(nodes: Sequence[str]) -> list[str]:
+    return [word for node in nodes for word in ("--dev-bind", node, node)]
 
 
 def _parents(targets: Iterable[str]) -> list[str]:

@@ -198,6 +198,12 @@ def driver_mounts() -> tuple[Mount, ...]:
     return tuple(mounts)
 
 
+def library_path(drivers: tuple[Mount, ...]) -> dict[str, str]:
+    """Where a driver's libraries are, when it is not where the loader looks anyway."""
+    directories = [mount.target for mount in drivers if mount.target != "/sys"]
+    return {"LD_LIBRARY_PATH": ":".join(directories)} if directories else {}
+
+
 @contextmanager
 def _nvml() -> Iterator[Any]:
     """NVML while it is needed; None without a driver."""

@@ -78,6 +78,16 @@ class Definition(_Model):
     description: str | None = None
     constraints: tuple[str, ...] = ()
 
+    def official(self) -> dict[str, Any]:
+        """As flashinfer-bench's own model takes it."""
+        return self.model_dump(mode="json", exclude_none=True) | {
+            side: {
+                tensor: spec.model_dump(mode="json", exclude={"description"})
+                for tensor, spec in getattr(self, side).items()
+            }
+            for side in ("inputs", "outputs")
+        }
+
 
 class RandomInput(_Model):
     type: Literal["random"]

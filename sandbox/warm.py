@@ -16,9 +16,9 @@ from pathlib import Path
 from sandbox import bwrap
 from sandbox.box import Limits, Sandbox
 from sandbox.errors import SandboxFailure
-from sandbox.gpu import Gpu, driver_mounts
+from sandbox.gpu import Gpu, driver_mounts, library_path
 from sandbox.process import Namespace, Tail
-from sandbox.runtime import LIBRARY, Mount, python, runtime_mounts
+from sandbox.runtime import LIBRARY, python, runtime_mounts
 from sandbox.slots import Slot, lease
 
 START_S = 120.0
@@ -146,7 +146,7 @@ class Zygote:
                 mounts=mounts,
                 devices=self._gpu.nodes() if self._gpu else (),
                 env=ENVIRONMENT
-                | _library_path(drivers)
+                | library_path(drivers)
                 | (WITHOUT_GPU if self._gpu is None else {}),
                 as_root=self._slot.uid is not None,
                 argv=(python(), "-I", "-B", bwrap.ZYGOTE, json.dumps(settings)),
@@ -268,12 +268,6 @@ class Zygote:
             f"The fork server ended: {words or 'no message'}",
             "Try again; if it happens again, run `assay doctor`.",
         )
-
-
-def _library_path(drivers: tuple[Mount, ...]) -> dict[str, str]:
-    """Where a driver's libraries are, when it is not where the loader looks anyway."""
-    directories = [mount.target for mount in drivers if mount.target != "/sys"]
-    return {"LD_LIBRARY_PATH": ":".join(directories)} if directories else {}
 
 
 def _pid(pidfd: int) -> int:

@@ -78,6 +78,13 @@ class Campaigns:
         for profile_id in unique(profile_ids):
             if not access.may_see_profile(who, profile_id, history):
                 require(None, "profile", profile_id)
+            whose = history.profiles[profile_id].record.solution_id
+            if whose not in (None, solution_id):
+                raise AssayError(
+                    "wrong_evidence",
+                    f"{profile_id} is a profile of {whose}, not of {solution_id}.",
+                    "Capture this solution: profile_ncu(solution_id=...).",
+                )
         verified = self._verify(solution_id, runs, profile_ids, contract)
         candidate = CandidateRecord(
             candidate_id=new_id("cand"),

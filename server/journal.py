@@ -21,6 +21,7 @@ from server.ledger.writer import Ledger
 from server.records import (
     CampaignRecord,
     CandidateRecord,
+    CaptureRecord,
     ProblemRecord,
     ProfileRecord,
     ReviewRecord,
@@ -61,6 +62,7 @@ class History:
     submitters: dict[str, set[str]] = field(default_factory=dict)
     runs: dict[str, Fact[RunRecord]] = field(default_factory=dict)
     profiles: dict[str, Fact[ProfileRecord]] = field(default_factory=dict)
+    captures: dict[tuple[str, ...], Fact[CaptureRecord]] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     artifact_owners: dict[str, set[str]] = field(default_factory=dict)
     candidates: dict[str, Fact[CandidateRecord]] = field(default_factory=dict)
@@ -119,6 +121,12 @@ def _profile(history: History, event: Event) -> None:
     history.profiles[fact.record.profile_id] = fact
 
 
+def _captured(history: History, event: Event) -> None:
+    fact = _fact(event, CaptureRecord)
+    history.captures.setdefault(fact.record.question, fact)
+    history._own(fact.record.artifact_id, event.actor)
+
+
 def _artifact(history: History, event: Event) -> None:
     artifact = Artifact.model_validate(event.data)
     history.artifacts[artifact.artifact_id] = artifact
@@ -161,6 +169,7 @@ _HANDLERS: Mapping[str, Callable[[History, Event], None]] = {
     "solution.stored": _solution,
     "compile.finished": _compiled,
     "run.finished": _run,
+    "profile.captured": _captured,
     "profile.read": _profile,
     "artifact.added": _artifact,
     "candidate.recorded": _candidate,

@@ -36,9 +36,17 @@ class Profiling:
         self._run = sandboxed(sandbox)
 
     async def read(
-        self, who: Principal, artifact_id: str, origin: Origin, metrics: str = ""
+        self,
+        who: Principal,
+        artifact_id: str,
+        origin: Origin,
+        metrics: str = "",
+        solution_id: str | None = None,
     ) -> ProfileOutcome:
         """Read a stored report; metrics whose names contain `metrics` are kept as well.
+
+        Args:
+            solution_id: whose report it is, if this server captured it.
 
         Raises:
             AssayError: `unknown_artifact`, or what is wrong with the report or its reader.
@@ -61,6 +69,7 @@ class Profiling:
         record = ProfileRecord(
             profile_id=new_id("prof"),
             artifact_id=artifact_id,
+            solution_id=solution_id,
             kernels=len(report.kernels),
             headline=headline,
         )

@@ -85,11 +85,40 @@ class RunRecord(Record):
     workloads: tuple[WorkloadOutcome, ...]
 
 
+class CaptureRecord(Record):
+    """A solution that this server ran under a profiler, and with what."""
+
+    capture_id: str
+    solution_id: str
+    problem: str
+    problem_sha256: str
+    workload: str
+    depth: str
+    ncu_version: str
+    device: str
+    device_uuid: str
+    driver: str
+    clock_control: str = "none"
+    counters_allowed: bool | None
+    seconds: float = 0.0
+    cached: bool = Field(default=False, description="The artifact was there from an earlier time.")
+    artifact_id: str
+
+    @property
+    def question(self) -> tuple[str, ...]:
+        """What makes two captures the same."""
+        where = (self.problem_sha256, self.workload, self.device_uuid)
+        return (self.solution_id, *where, self.depth, self.ncu_version)
+
+
 class ProfileRecord(Record):
     """A report that this server read."""
 
     profile_id: str
     artifact_id: str
+    solution_id: str | None = Field(
+        default=None, description="Of a report that this server captured; null of a stored one."
+    )
     kernels: int
     headline: str
 

@@ -16,6 +16,7 @@ from server.artifacts import ArtifactStore
 from server.audit_query import AuditQuery
 from server.benching import Benching
 from server.campaigns import Campaigns
+from server.capturing import Capturing
 from server.compiling import Compiling
 from server.jobs import Jobs
 from server.journal import OPERATOR, Journal
@@ -43,6 +44,7 @@ class Services:
     compiling: Compiling
     benching: Benching
     profiling: Profiling
+    capturing: Capturing
     campaigns: Campaigns
     jobs: Jobs
     wiki: WikiClient
@@ -104,6 +106,13 @@ def open_services(settings: Settings) -> Iterator[Services]:
                 timeout_s=settings.bench_timeout_s,
             ),
             profiling=Profiling(journal=journal, artifacts=artifacts, sandbox=sandbox),
+            capturing=Capturing(
+                journal=journal,
+                artifacts=artifacts,
+                compiling=compiling,
+                sandbox=sandbox,
+                timeout_s=settings.capture_timeout_s,
+            ),
             campaigns=Campaigns(journal),
             jobs=Jobs(journal),
             wiki=wiki,

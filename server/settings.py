@@ -35,6 +35,9 @@ class Settings(BaseModel):
     bench_timeout_s: float = Field(
         default=300.0, gt=0, le=3600, description="Wall-clock limit of one run_bench job."
     )
+    capture_timeout_s: float = Field(
+        default=300.0, gt=0, le=3600, description="Wall-clock limit of one profiler capture."
+    )
     compile_timeout_s: float = Field(
         default=120.0, gt=0, le=3600, description="Wall-clock limit of one compilation."
     )

@@ -1,14 +1,17 @@
-"""profile_ncu: read an Nsight Compute report and say what it shows."""
+"""profile_ncu: capture a solution, or read a report, and say what it shows."""
 
 from __future__ import annotations
 
 from pydantic import Field, PrivateAttr
 
-from ncu.capture import require_capture
+from ncu.capture import Depth
 from ncu.report import Finding, KernelProfile, ProfileComparison, Section
+from ncu.sanitizer import SanitizerReport
 from sandbox.errors import AssayError
+from server.capturing import CaptureRequest
 from server.principals import Role
 from server.profiling import ProfileOutcome
+from server.records import CaptureRecord
 from server.tooling import Call, Tool
 from tools.long_work import origin, start_and_wait
 from tools.models import In, JobHandle, Out, handle
@@ -22,6 +25,19 @@ class ProfileNcuIn(In):
     solution_id: str | None = Field(
         default=None, description="Instead: a solution to capture, on a machine with a GPU."
     )
+    depth: Depth = Field(
+        default="survey",
+        description="Of a capture: survey (seconds), full (all sections and a timeline), source "
+        "(where warps wait, by line), sanitize (memory errors, races, uninitialised reads, barriers).",
+    )
+    problem: str | None = Field(
+        default=None,
+        description="Of a capture: the pinned problem; by default the definition's name.",
+    )
+    workload: str | None = Field(
+        default=None, description="Of a capture: a workload's uuid; by default the first quick one."
+    )
+    device: str = Field(default="cuda:0", description="Of a capture.")
     kernel: str | None = Field(
         default=None, description="Only kernels whose name contains this.", max_length=200
     )
@@ -73,8 +89,21 @@ class ProfileNcuOut(Out):
     )
     kernels: list[ProfiledKernel] = Field(description="The longest ones.")
     comparison: ProfileComparison | None = Field(default=None, description="With compare_to.")
+    capture: CaptureRecord | None = Field(
+        default=None, description="Of a capture: with what; artifact_id names the report."
+    )
+    sanitizer: list[SanitizerReport] = Field(default_factory=list, description="With sanitize.")
     job: JobHandle | None = Field(default=None, description="Set while the work is unfinished.")
     _text: str = PrivateAttr(default="")
+
+    def captured(self, capture: CaptureRecord | None) -> ProfileNcuOut:
+        """The same, with where the report came from."""
+        if capture is None:
+            return self
+        self.capture = capture
+        if self._text:
+            self._text += f"\nReport: {capture.artifact_id} ({capture.depth}, {capture.workload})"
+        return self
 
     def text(self) -> str:
         """The same for reading, in less than 4 kB unless a section was asked for."""
@@ -94,23 +123,54 @@ async def _handle(call: Call, args: ProfileNcuIn) -> ProfileNcuOut:
         raise AssayError(
             "invalid_arguments", "expect_gone needs compare_to.", "Give the earlier report."
         )
-    if args.solution_id is not None:
-        require_capture(args.solution_id)
-    source, profiling = origin(call, NAME), call.services.profiling
-    artifact_id = str(args.artifact_id)
+    source, services = origin(call, NAME), call.services
+    request = await _capture_request(call, args) if args.solution_id else None
 
     async def work(progress: object) -> ProfileNcuOut:
-        outcome = await profiling.read(call.principal, artifact_id, source, args.metric or "")
+        capture = await services.capturing.capture(request, source) if request else None
+        if capture is not None and args.depth == "sanitize":
+            return _sanitized(capture, services.capturing.sanitizer_reports(capture))
+        read = services.profiling.read
+        artifact_id = capture.artifact_id if capture else str(args.artifact_id)
+        outcome = await read(
+            call.principal, artifact_id, source, args.metric or "", args.solution_id
+        )
         earlier = None
         if args.compare_to:
-            earlier = await profiling.read(call.principal, args.compare_to, source)
-        return shape(outcome, args, earlier)
+            earlier = await read(call.principal, args.compare_to, source)
+        return shape(outcome, args, earlier).captured(capture)
 
     job, answer = await start_and_wait(call, NAME, work)
     if isinstance(answer, ProfileNcuOut):
         return answer
     return ProfileNcuOut(
-        profile_id=None, headline="Still reading.", device=None, kernels=[], job=handle(job)
+        profile_id=None, headline="Still at work.", device=None, kernels=[], job=handle(job)
+    )
+
+
+async def _capture_request(call: Call, args: ProfileNcuIn) -> CaptureRequest:
+    """What to capture, checked before any work starts."""
+    solution_id = str(args.solution_id)
+    solution = call.services.compiling.visible(call.principal, solution_id)
+    bench = await call.services.benching.prepare(
+        call.principal,
+        solution_id=solution_id,
+        problem=args.problem or solution.definition,
+        workloads=[args.workload] if args.workload else "quick",
+        device=args.device,
+    )
+    return CaptureRequest(bench, args.depth)
+
+
+def _sanitized(capture: CaptureRecord, reports: tuple[SanitizerReport, ...]) -> ProfileNcuOut:
+    found = [f"{r.tool}: {'not finished' if r.errors is None else r.errors}" for r in reports]
+    return ProfileNcuOut(
+        profile_id=None,
+        headline=f"compute-sanitizer, errors by tool: {', '.join(found)}.",
+        device=capture.device,
+        kernels=[],
+        capture=capture,
+        sanitizer=list(reports),
     )
 
 
@@ -182,7 +242,8 @@ TOOL = Tool(
     name=NAME,
     title="Profile with Nsight Compute",
     description=(
-        "Read a stored .ncu-rep report: kernels by their share of time, and for the longest the "
+        "Capture a solution on a GPU (solution_id, depth) or read a stored .ncu-rep report "
+        "(artifact_id): kernels by their share of time, and for the longest the "
         "duration, speed-of-light, roofline position, occupancy, stall reasons, hottest source "
         "lines and instructions, and at most five ranked findings with evidence, what to try first "
         "and when not to. Ask on with section=, line=, metric=, kernel=; compare_to says what got "

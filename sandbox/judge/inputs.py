@@ -30,16 +30,7 @@ class Oracle:
         self, problem: Problem, workload: Workload, seed: int, device: torch.device
     ) -> None:
         self.device = device
-        self.definition = OfficialDefinition.model_validate(
-            problem.definition.model_dump(mode="json", exclude_none=True)
-            | {
-                name: {
-                    tensor: spec.model_dump(mode="json", exclude={"description"})
-                    for tensor, spec in getattr(problem.definition, name).items()
-                }
-                for name in ("inputs", "outputs")
-            }
-        )
+        self.definition = OfficialDefinition.model_validate(problem.definition.official())
         self.workload = OfficialWorkload.model_validate(workload.model_dump(mode="json"))
         self._random_inputs = tuple(
             position

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from ncu.capture import SURVEY_SECTIONS, capture_command, probe, require_capture
+from ncu.capture import (
+    MOST_LAUNCHES,
+    SURVEY_SECTIONS,
+    capture_command,
+    explain_failure,
+    probe,
+    require_capture,
+    sanitize_command,
+)
 from ncu.patterns import PATTERNS
 from sandbox.errors import AssayError
 
@@ -49,15 +56,12 @@ def test_broken_ncu(tmp_path: Path) -> None:
     assert "ncu does not run" in found.reason
 
 
-@pytest.mark.parametrize(("uid", "allowed"), [(1000, False), (0, True)])
-def test_counters_for_administrators_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, allowed: bool
-) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: uid)
+def test_counters_for_administrators_only(tmp_path: Path) -> None:
+    """A capture runs without rights, even if the server is root."""
     found = probe(**machine(tmp_path, gpu=True, admin_only=1, ncu=True))  # type: ignore[arg-type]
-    assert found.counters_allowed is allowed
-    assert found.available is allowed
-    assert allowed or "RmProfilingAdminOnly" in found.reason
+    assert found.counters_allowed is False
+    assert not found.available
+    assert "RmProfilingAdminOnly" in found.reason
 
 
 def test_unknown_permission_is_unknown(tmp_path: Path) -> None:
@@ -80,8 +84,45 @@ def test_a_survey_measures_every_pattern_that_needs_no_sampling() -> None:
 
 def test_the_refusal_says_what_to_do_instead() -> None:
     with pytest.raises(AssayError) as caught:
-        require_capture("sol_" + "0" * 32)
+        require_capture(probe(devices=Path("/nowhere")), "sol_" + "0" * 32)
     assert caught.value.code == "capture_unavailable"
     assert "ncu --clock-control none --section SpeedOfLight" in caught.value.hint
     assert "assay artifact add report.ncu-rep" in caught.value.hint
     assert "artifact_id" in caught.value.hint
+
+
+def test_only_what_is_marked_and_not_too_much_of_it() -> None:
+    argv = capture_command(["./run"], depth="full", marked=True)
+    assert argv[3:5] == ("--profile-from-start", "no")
+    assert argv[argv.index("-c") + 1] == str(MOST_LAUNCHES["full"])
+    assert {"PmSampling", "PmSampling_WarpStates"} <= set(argv)
+    assert "--set" not in capture_command(["./run"], depth="source")
+
+
+def test_each_tool_of_the_sanitizer_writes_a_log() -> None:
+    argv = sanitize_command("racecheck", ["./run"], log="x.log")
+    assert argv == (
+        *("compute-sanitizer", "--tool", "racecheck", "--print-limit", "50", "--log-file", "x.log"),
+        "./run",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "timed_out", "message", "hint"),
+    [
+        ("", True, "too long", "survey"),
+        ("==ERROR== ERR_NVGPUCTRPERM - The user has", False, "administrators", "NVreg_"),
+        ("==WARNING== No kernels were profiled.", False, "no kernel", "run_bench"),
+        (
+            "Traceback\nValueError: no\n==WARNING== No kernels were profiled.",
+            False,
+            "ValueError",
+            "run",
+        ),
+        ("==PROF== x\n==ERROR== The application returned 1", False, "returned 1", "run_bench"),
+    ],
+)
+def test_failures_say_what_to_try(words: str, timed_out: bool, message: str, hint: str) -> None:
+    found = explain_failure(words, timed_out=timed_out, depth="full")
+    assert message in found[0]
+    assert hint in found[1]
