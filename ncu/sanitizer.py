@@ -19,7 +19,8 @@ TOOLS: tuple[Tool, ...] = ("memcheck", "racecheck", "initcheck", "synccheck")
 MOST_FINDINGS = 8
 _PREFIX = re.compile(r"^=+ ?")
 _SUMMARY = re.compile(r"(?:ERROR|RACECHECK) SUMMARY: (\d+)")
-_AT = re.compile(r"^\s+at (?P<kernel>.+?)\+0x[0-9a-f]+(?: in (?P<place>\S+:\d+))?$")
+_AT = re.compile(r"\bat (?P<kernel>.+?)\+0x[0-9a-f]+(?: in (?P<place>\S+:\d+))?$")
+_CUT_SHORT = "Target application returned an error"
 _NOISE = re.compile(
     r"^(COMPUTE-SANITIZER|\s|$|.*SUMMARY:|Saved host|No attachable|Target application)"
 )
@@ -58,7 +59,7 @@ class SanitizerReport(BaseModel):
     @property
     def clean(self) -> bool:
         """Whether it ran to its end and found nothing."""
-        return self.errors == 0
+        return self.errors == 0 and not self.note
 
 
 def parse_log(tool: Tool, log: str) -> SanitizerReport:
@@ -77,12 +78,14 @@ def parse_log(tool: Tool, log: str) -> SanitizerReport:
             finding if known is None else known.model_copy(update={"times": known.times + 1})
         )
     counts = [int(match[1]) for line in lines if (match := _SUMMARY.search(line))]
-    ended = bool(counts)
+    note = "" if counts else f"{tool} did not come to its summary, so nothing is known."
+    if counts and _CUT_SHORT in log:
+        note = f"The program failed under {tool}: what it did not reach was not checked."
     return SanitizerReport(
         tool=tool,
-        errors=counts[-1] if ended else None,
+        errors=counts[-1] if counts else None,
         findings=tuple(found.values())[:MOST_FINDINGS],
-        note="" if ended else f"{tool} did not come to its summary, so nothing is known.",
+        note=note,
     )
 
 
@@ -96,12 +99,12 @@ def _findings(lines: list[str]) -> Iterator[SanitizerFinding]:
             if not follower.startswith(" ") or "host backtrace" in follower:
                 break
             below.append(follower)
-        at = next((match for text in below if (match := _AT.match(text))), None)
+        at = next((match for text in [line, *below] if (match := _AT.search(text))), None)
         details = [
-            text.strip() for text in below if not _AT.match(text) and " by thread" not in text
+            text.strip() for text in below if not text.strip().startswith(("at ", "by thread"))
         ]
         yield SanitizerFinding(
-            what=_plain(line),
+            what=_plain(line.partition(" at ")[0] if _AT.search(line) else line),
             kernel=_plain(at["kernel"]) if at else None,
             place=_plain(at["place"]) if at and at["place"] else None,
             detail=_plain("; ".join(details)) or None,

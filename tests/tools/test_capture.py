@@ -35,23 +35,15 @@ TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, run);
 
 
 async def ended(agent: Agent, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The result of a call, however long its job takes."""
     answer = await agent.call(tool, **arguments)
     assert answer.ok, answer.error
-    while (job := answer.data.get("job")) and job["state"] in ("queued", "running"):
-        status = await agent.call("job_status", job_id=job["job_id"], wait_s=40)
-        assert status.ok, status.error
-        if status.data["job"]["state"] in ("done", "failed"):
-            assert status.data["job"]["state"] == "done", status.data
-            return dict(status.data["result"])
-        answer = status
-    return dict(answer.data)
+    return answer.data
 
 
 async def stored(agent: Agent, solution: dict[str, Any]) -> str:
     target = find_gpus()[0].target
-    targets = {"targets": [target]} if solution["spec"]["language"] != "python" else {}
-    done = await ended(agent, "compile_kernel", solution=solution, **targets)
+    targets = [] if solution["spec"]["language"] == "python" else [target]
+    done = await ended(agent, "compile_kernel", solution=solution, targets=targets)
     return str(done["solution_id"])
 
 
@@ -59,7 +51,8 @@ async def stored(agent: Agent, solution: dict[str, Any]) -> str:
 @GPU
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize(
-    ("name", "kernel"), [("vectorized_cuda", "RmsNorm"), ("triton_rows", "rmsnorm"), ("baseline_torch", "")]
+    ("name", "kernel"),
+    [("vectorized_cuda", "RmsNorm"), ("triton_rows", "rmsnorm"), ("baseline_torch", "")],
 )
 def test_a_candidate_is_captured_read_and_diagnosed(live: Live, name: str, kernel: str) -> None:
     async def scene(party: Party) -> None:
