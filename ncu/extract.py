@@ -49,7 +49,7 @@ _KEPT = re.compile(
     r"|l1tex__data_pipe_lsu_wavefronts_mem_shared\.sum(\.pct_of_peak_sustained_elapsed)?"
     r"|smsp__sass_inst_executed_op_local_(ld|st)\.sum|derived__local_spilling_requests"
     r"|sm__cycles_active\.(min|avg|max)"
-    r"|lts__d_atomic_input_cycles_active\.avg\.pct_of_peak_sustained_elapsed"
+    r"|lts__d_atomic_input_cycles_active\.(?:avg|max)\.pct_of_peak_sustained_elapsed"
     r"|smsp__issue_active\.avg\.pct_of_peak_sustained_active"
     r"|smsp__thread_inst_executed_per_inst_executed\.ratio"
     r"|sm__pipe_(fma|fp64|tensor)_cycles_active\.avg\.pct_of_peak_sustained_active"

@@ -13,6 +13,7 @@ from ncu.patterns import PATTERNS, Pattern
 from ncu.report import Evidence, Finding, KernelProfile, Severity
 
 MAX_FINDINGS = 5
+_ORDER = {Severity.HIGH: 0, Severity.MEDIUM: 0, Severity.INFO: 1, Severity.LOW: 2}
 
 _UNITS = {
     "registers_per_thread": "registers",
@@ -31,11 +32,14 @@ def held(kernel: KernelProfile) -> dict[str, bool]:
 
 
 def findings(kernel: KernelProfile) -> tuple[Finding, ...]:
-    """What holds for this kernel, weightiest first; what could not be looked at, last."""
+    """What holds for this kernel, weightiest first; what could not be looked at, last.
+
+    That a unit is used well comes after what can be changed, and before what hardly matters.
+    """
     scored = [(pattern, pattern.score(kernel)) for pattern in PATTERNS]
     holding = sorted(
         ((pattern, score) for pattern, score in scored if score),
-        key=lambda item: -item[1],
+        key=lambda item: (_ORDER[item[0].weigh(item[1])], -item[1]),
     )
     unmeasured = [pattern for pattern, score in scored if score is None]
     places = MAX_FINDINGS - bool(unmeasured)

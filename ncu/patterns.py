@@ -275,13 +275,16 @@ PATTERNS: tuple[Pattern, ...] = (
         "older metric names miss wgmma and tcgen05.",
         wiki_query="tensor core wgmma tcgen05 mma",
         sections=(PIPES,),
-        severity=Severity.LOW,
     ),
     Pattern(
         id="atomics",
         title="Atomic operations are what warps wait for",
         score=scores.atomics,
-        evidence=("atomic_share_pct", signals.ATOMIC_BUSY_PCT, "stall:lg_throttle"),
+        evidence=(
+            "atomic_share_pct",
+            signals.ATOMIC_BUSY_PCT.format("max"),
+            "stall:lg_throttle",
+        ),
         advice="Reduce first in registers (shuffles), then in shared memory, and do one atomic a "
         "block; or write partial results and add them in a second step.",
         caveat="Few atomics to many addresses cost little; order of addition changes rounding.",
@@ -325,6 +328,5 @@ PATTERNS: tuple[Pattern, ...] = (
         caveat="Shares and rates of so short a kernel are rough.",
         wiki_query="programmatic dependent launch CUDA graph kernel fusion",
         sections=(SOL,),
-        severity=Severity.INFO,
     ),
 )

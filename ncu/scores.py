@@ -6,7 +6,6 @@ needs. Thresholds are judgements; they are written here and nowhere else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from ncu import signals
@@ -27,7 +26,9 @@ def uncoalesced(op: str) -> Score:
         share = signals.wasted_share(k, op)
         if share is None:
             return None
-        return 50 + 45 * share if share > 0.2 else 0
+        waiting = signals.stall_share(k, "long_scoreboard", "lg_throttle")
+        matters = waiting is None or waiting >= 20 or (k.memory_throughput_pct or 0) >= 20
+        return 50 + 45 * share if share > 0.2 and matters else 0
 
     return score
 
@@ -50,7 +51,7 @@ def latency(k: KernelProfile) -> float | None:
     queued = signals.stall_share(k, "lg_throttle", "mio_throttle", "tex_throttle") or 0.0
     memory, compute = k.memory_throughput_pct or 0.0, k.compute_throughput_pct or 0.0
     local = signals.local_share(k) or 0.0
-    holds = waiting > 40 and useful < 40 and memory < 80 and compute < 60 and queued < 20
+    holds = waiting > 40 and useful < 40 and memory < 60 and compute < 60 and queued < 20
     return 60 + 0.4 * waiting if holds and local < 0.5 else 0
 
 
@@ -64,10 +65,9 @@ def small_grid(k: KernelProfile) -> float | None:
 
 
 def tail(k: KernelProfile) -> float | None:
-    waves = k.launch.waves_per_sm
-    if waves is None:
+    idle = signals.idle_in_last_wave(k)
+    if idle is None:
         return None
-    idle = 1 - waves / math.ceil(waves) if waves > 1 else 0.0
     return 40 + 50 * idle if idle > 0.2 else 0
 
 
@@ -89,7 +89,7 @@ def fp64(k: KernelProfile) -> float | None:
     busy = k.metric(signals.PIPE_PCT.format("fp64"))
     if busy is None:
         return None
-    return 45 + 0.4 * busy if busy > 5 else 0
+    return 55 + 0.4 * busy if busy > 5 else 0
 
 
 def occupancy(k: KernelProfile) -> float | None:
@@ -145,11 +145,16 @@ def tensor_idle(k: KernelProfile) -> float | None:
     if tensor is None or fma is None:
         return None
     # Some ordinary instructions are booked on a tensor sub-pipe: a few percent mean idle.
-    return 42 if fma > 50 and tensor < 10 else 0
+    if fma <= 50 or tensor >= 10:
+        return 0
+    # Operands that come through shared memory again and again: that is how matrix products are done.
+    reused = (k.metric(signals.SHARED_BUSY_PCT) or 0) >= 10 and (k.dram_throughput_pct or 0) < 30
+    return 70 if reused else 42
 
 
 def atomics(k: KernelProfile) -> float | None:
-    share, busy = signals.atomic_share(k), k.metric(signals.ATOMIC_BUSY_PCT)
+    share = signals.atomic_share(k)
+    busy = k.metric(signals.ATOMIC_BUSY_PCT.format("max"))  # one slice: few addresses are in one
     if share is None and busy is None:
         return None
     worst = max(share or 0.0, busy or 0.0)
@@ -162,6 +167,8 @@ def imbalance(k: KernelProfile) -> float | None:
         return None
     if blocks is not None and sms is not None and blocks < sms:
         return 0  # a small grid: another pattern
+    if idle <= (signals.idle_in_last_wave(k) or 0.0) + 0.1:
+        return 0  # the last wave explains it
     return min(90.0, 45 + 100 * idle) if idle > 0.15 else 0
 
 
@@ -170,10 +177,10 @@ def bubbles(k: KernelProfile) -> float | None:
     if swinging is None:
         return None
     busy = max(k.compute_throughput_pct or 0.0, k.memory_throughput_pct or 0.0)
-    return 48 if swinging and busy < 70 else 0
+    return 58 if swinging and busy < 70 else 0
 
 
 def too_short(k: KernelProfile) -> float | None:
     if k.duration_us is None:
         return None
-    return 30 if k.duration_us < 5 else 0
+    return 95 if k.duration_us < 5 else 0  # whatever else holds, launching it costs more

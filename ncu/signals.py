@@ -6,6 +6,7 @@ apart from "not a problem".
 
 from __future__ import annotations
 
+import math
 import re
 
 from ncu.report import KernelProfile
@@ -22,7 +23,7 @@ LOCAL_LOADS = "smsp__sass_inst_executed_op_local_ld.sum"
 SPILL_REQUESTS = "derived__local_spilling_requests"
 THREADS_PER_INSTRUCTION = "smsp__thread_inst_executed_per_inst_executed.ratio"
 
-ATOMIC_BUSY_PCT = "lts__d_atomic_input_cycles_active.avg.pct_of_peak_sustained_elapsed"
+ATOMIC_BUSY_PCT = "lts__d_atomic_input_cycles_active.{}.pct_of_peak_sustained_elapsed"
 SM_CYCLES = "sm__cycles_active.{}"
 
 _ATOMIC = re.compile(r"(?:@!?U?P\d\s+)?(?:ATOM|RED)[GS]?\b")
@@ -115,6 +116,14 @@ def blocks(kernel: KernelProfile) -> int | None:
         return None
     x, y, z = kernel.launch.grid
     return x * y * z
+
+
+def idle_in_last_wave(kernel: KernelProfile) -> float | None:
+    """Which part of the time SMs idle because the last wave of blocks is not full, 0 to 1."""
+    waves = kernel.launch.waves_per_sm
+    if waves is None:
+        return None
+    return 1 - waves / math.ceil(waves) if waves > 1 else 0.0
 
 
 def atomic_share(kernel: KernelProfile) -> float | None:
