@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from tests.conftest import Live, Prepared
+from tests.reports import report_file
 from tools.cli.app import app
 from tools.demo.harness import assay, assay_json
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNELS = ROOT / "kernels"
-REPORT = KERNELS / "reports" / "bottlenecks.ncu-rep"
 
 
 def run(*arguments: str) -> tuple[int, Any, str]:
@@ -158,7 +158,7 @@ def test_commands_beside_a_running_server(live: Live) -> None:
     where = ("--state", str(live.state))
     rows = assay_json("audit", "query", "SELECT count(*) AS n FROM events", *where)
     assert rows[0]["n"] > 0
-    stored = assay_json("artifact", "add", str(REPORT), *where)
+    stored = assay_json("artifact", "add", str(report_file("bottlenecks")), *where)
     rows = assay_json(
         "audit", "query", "SELECT count(*) AS n FROM events WHERE kind = 'artifact.added'", *where
     )
@@ -175,7 +175,7 @@ def test_commands_beside_a_running_server(live: Live) -> None:
 
 
 def test_ncu_reads_a_real_report() -> None:
-    document = assay_json("ncu", str(REPORT))
+    document = assay_json("ncu", str(report_file("bottlenecks")))
     assert len(document["kernels"]) == 7
     for kernel in document["kernels"]:
         assert kernel["name"]
@@ -191,7 +191,7 @@ def test_ncu_reads_a_real_report() -> None:
 
 def test_ncu_reads_a_stored_report(prepared: Prepared) -> None:
     where = ("--state", str(prepared.state))
-    stored = assay_json("artifact", "add", str(REPORT), *where)
+    stored = assay_json("artifact", "add", str(report_file("bottlenecks")), *where)
     assert len(assay_json("ncu", stored["artifact_id"], *where)["kernels"]) == 7
 
 

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 
 import pytest
 
 from ncu.reader import read_report
 from ncu.report import ReportSummary
-
-REPORTS = Path(
-    os.environ.get("ASSAY_TEST_REPORTS") or Path(__file__).parents[2] / "kernels/reports"
-)
+from tests.reports import report_file
 
 
 def _require(name: str) -> Path:
     if importlib.util.find_spec("ncu_report") is None:
         pytest.skip('needs NVIDIA\'s reader: pip install "kernel-assay[ncu]"')
-    path = REPORTS / name
-    if not path.is_file():
-        pytest.skip(f"no {name} in {REPORTS}")
-    return path
+    return report_file(name)
 
 
 @pytest.fixture(scope="session")
 def report_path() -> Path:
     """Seven launches with known bottlenecks, all sections that the findings need."""
-    return _require("bottlenecks.ncu-rep")
+    return _require("bottlenecks")
 
 
 @pytest.fixture(scope="session")
 def small_report_path() -> Path:
     """One launch, two metrics."""
-    return _require("metrics_only.ncu-rep")
+    return _require("metrics_only")
 
 
 @pytest.fixture(scope="session")

@@ -79,7 +79,7 @@ def test_lines_and_timelines_come_with_depth(live: Live) -> None:
         solution_id = await stored(party.writer, load(PROBLEM, "vectorized_cuda"))
         asked = {"solution_id": solution_id, "problem": PROBLEM}
         source = await ended(party.writer, "profile_ncu", **asked, depth="source", section="lines")
-        assert source["kernels"][0]["kernel"]["hot_lines"]
+        assert source["kernels"][0]["kernel"]["hot"]["lines"]
         full = await ended(party.writer, "profile_ncu", **asked, depth="full")
         assert full["kernels"]
 

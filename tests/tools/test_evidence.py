@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,10 @@ import pytest
 from server.operator import add_artifact
 from server.settings import Settings
 from tests.conftest import Live
+from tests.reports import report_file
 from tests.tools.test_loop import Party, play, refused
 from tools.demo.harness import Agent, load
 
-REPORTS = Path(__file__).resolve().parents[2] / "kernels" / "reports"
 CUDA = """
 extern "C" __global__ void copy(const float* __restrict__ from, float* to, int n) {
   for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += gridDim.x * blockDim.x)
@@ -23,8 +22,8 @@ extern "C" __global__ void copy(const float* __restrict__ from, float* to, int n
 """
 
 
-def report(live: Live, name: str = "bottlenecks.ncu-rep") -> str:
-    return add_artifact(Settings(state=live.state), REPORTS / name).artifact_id
+def report(live: Live, name: str = "bottlenecks") -> str:
+    return add_artifact(Settings(state=live.state), report_file(name)).artifact_id
 
 
 async def profiled(agent: Agent, artifact_id: str, **more: Any) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def test_a_profile_is_short_and_can_be_asked_on(live: Live) -> None:
 
 
 def test_profiles_are_compared(live: Live) -> None:
-    artifact_id, poor = report(live), report(live, "metrics_only.ncu-rep")
+    artifact_id, poor = report(live), report(live, "metrics_only")
 
     async def scene(party: Party) -> None:
         same = await profiled(
