@@ -23,12 +23,20 @@ from sandbox.errors import AssayError
 from tests.sandbox.test_build import solution
 
 SOURCES = Path(__file__).with_name("sources")
-CASES = [("plain", "sm_90a"), ("plain", "sm_100a"), ("hopper", "sm_90a"), ("blackwell", "sm_100a")]
+KNOWN = Path(__file__).resolve().parents[2] / "kernels" / "reports" / "known.cu"
+CASES = [
+    ("plain", "sm_90a"),
+    ("plain", "sm_100a"),
+    ("hopper", "sm_90a"),
+    ("blackwell", "sm_100a"),
+    ("known", "sm_90a"),
+    ("known", "sm_100a"),
+]
 
 
 @cache
 def compiled(name: str, target: str, sandbox: Sandbox) -> CompileReport:
-    source = (SOURCES / f"{name}.cu").read_text("utf-8")
+    source = (KNOWN if name == "known" else SOURCES / f"{name}.cu").read_text("utf-8")
     report = compile_solution(solution("cuda", f"{name}.cu", source), [target], sandbox)
     assert report.ok, report.targets
     return report
@@ -79,12 +87,12 @@ def test_resources_are_those_that_the_tools_print(
     shown = subprocess.run(
         [find_disassembler().cuobjdump, "-res-usage", file], capture_output=True, text=True
     ).stdout
+    read = {m.name: m for m in machines(name, target, sandbox)}
     for kernel in report.targets[0].kernels:
-        assert f"{kernel.name}:\n  REG:{kernel.registers} STACK:{kernel.stack_bytes} " in shown
-    read = {m.kernel: m for m in machines(name, target, sandbox)}
-    for kernel in report.targets[0].kernels:  # ptxas leaves out what the system reserves
-        extra = read[kernel.name].shared_bytes - kernel.static_shared_bytes
-        assert extra in (0, 1024)
+        symbol = read[kernel.name].kernel
+        assert f"{symbol}:\n  REG:{kernel.registers} STACK:{kernel.stack_bytes} " in shown
+        # ptxas leaves out what the system reserves
+        assert read[kernel.name].shared_bytes - kernel.static_shared_bytes in (0, 1024)
 
 
 @pytest.mark.parametrize(("name", "target"), CASES)
