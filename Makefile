@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STATE ?= $(HOME)/.local/state/kernel-assay
 # A machine without nvcc gets NVIDIA's from wheels.
-EXTRAS := dev,ncu$(shell command -v nvcc >/dev/null 2>&1 || echo ,nvcc)
+EXTRAS := dev,ncu,nvrtc$(shell command -v nvcc >/dev/null 2>&1 || echo ,nvcc)
 # The tests are safe side by side; two workers suit two cores.
 WORKERS ?= 2
 

@@ -13,6 +13,7 @@ from sandbox.box import Command, Completed, Limits, Sandbox
 from sandbox.build import messages, static
 from sandbox.build.ahead import ExampleCall, ahead_compiler, compile_ahead, compiled_ahead
 from sandbox.build.models import CompileOptions, CompileReport, Diagnostic, Product, TargetReport
+from sandbox.build.nvrtc import device_only, nvrtc_command, nvrtc_version
 from sandbox.build.report import read_machine_code
 from sandbox.build.toolchain import (
     find_cuda,
@@ -36,7 +37,7 @@ _KEEP_PTX = (
     "sh",
 )
 """Runs nvcc and keeps the PTX that it makes on the way."""
-FORMAT = 2
+FORMAT = 3
 """Part of every cache key: raise it when reports change."""
 
 
@@ -74,7 +75,7 @@ def cache_key(
     if solution.spec.language in ("cpp", "cuda"):
         versions = [find_host_compiler().version, tvm_ffi_version()]
     if solution.spec.language == "cuda":
-        versions += [find_cuda().version, find_disassembler().version]
+        versions += [find_cuda().version, nvrtc_version() or "", find_disassembler().version]
     if example is not None and compiled_ahead(solution):
         versions += [ahead_compiler(solution), example.key]
     flags = options.model_dump(mode="json") | ({"library": True} if library else {})
@@ -141,7 +142,14 @@ def _compile_target(
     library: bool,
     timeout_s: float,
 ) -> tuple[TargetReport, list[Product]]:
-    started = time.monotonic()
+    source = None if library or solution.spec.language != "cuda" else device_only(solution)
+    version = nvrtc_version()
+    if source is not None and version is not None:
+        cubin = f"{PurePosixPath(source).stem}.cubin"
+        argv = _nvrtc(source, cubin, target, options)
+        built = _build(solution, target, sandbox, {cubin: argv}, f"nvrtc {version}", timeout_s)
+        if built[0].ok:
+            return built
     if solution.spec.language == "cpp":
         commands = {"solution.so": _cpp(solution, options)}
         compiler = f"g++ {find_host_compiler().version}"
@@ -154,7 +162,21 @@ def _compile_target(
             for path in _with_suffix(solution, ".cu")
         }
         compiler = f"nvcc {find_cuda().version}"
-    log, products, timed_out, ok = "", [], False, bool(commands)
+    return _build(solution, target, sandbox, commands, compiler, timeout_s)
+
+
+def _build(
+    solution: Solution,
+    target: str,
+    sandbox: Sandbox,
+    commands: dict[str, tuple[str, ...]],
+    compiler: str,
+    timeout_s: float,
+) -> tuple[TargetReport, list[Product]]:
+    """Run a compiler once for each file that it makes, and read what it made and said."""
+    started = time.monotonic()
+    products: list[Product] = []
+    log, timed_out, ok = "", False, bool(commands)
     found: tuple[Diagnostic, ...] = ()
     for name, argv in commands.items():
         done = _run(solution, argv, sandbox, timeout_s)
@@ -248,6 +270,11 @@ def _cuda(path: str, target: str, options: CompileOptions) -> tuple[str, ...]:
         "-o",
         f"{OUT}/{name}.cubin",
     )
+
+
+def _nvrtc(path: str, cubin: str, target: str, options: CompileOptions) -> tuple[str, ...]:
+    includes = (SOURCES, str(find_cuda().home / "include"), str(find_cuda().home / "include/cccl"))
+    return nvrtc_command(f"{SOURCES}/{path}", f"{OUT}/{cubin}", target, options, includes)
 
 
 def _cuda_library(solution: Solution, target: str, options: CompileOptions) -> tuple[str, ...]:
