@@ -111,7 +111,7 @@ def update(
 
 def gloss_vectors(embedder: Embedder) -> np.ndarray:
     """The vectors of the vocabulary's descriptions."""
-    plain = [concept.plain for concept in vocabulary().concepts]
+    plain = vocabulary().descriptions
     known = precomputed.vectors()
     if all(key(text) in known for text in plain):
         return np.array([known[key(text)] for text in plain])

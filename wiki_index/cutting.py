@@ -44,9 +44,13 @@ def sections(body: str) -> Iterator[Section]:
 def passages(body: str, size: int = PASSAGE_CHARS) -> Iterator[Section]:
     """The units of the index, in order. A joined section keeps its heading as a line of the text."""
     heading, held = "", ""
-    for name, text in _by_heading(body):
+    cut = list(_by_heading(body))
+    for place, (name, text) in enumerate(cut):
         own = name.rpartition(" > ")[2]
-        for number, piece in enumerate(_lines(text, size)):
+        pieces = list(_lines(text, size))
+        if not pieces and own and not _opens(cut[place + 1 :], name):
+            pieces = [own]  # a heading that nothing follows is all that there is of its section
+        for number, piece in enumerate(pieces):
             shown = f"### {own}\n{piece}" if held and not number and own else piece
             if held and len(held) + len(shown) > size:
                 yield Section(heading, held)
@@ -57,6 +61,11 @@ def passages(body: str, size: int = PASSAGE_CHARS) -> Iterator[Section]:
             held = f"{held}\n{shown}" if held else shown
     if held:
         yield Section(heading, held)
+
+
+def _opens(following: list[tuple[str, str]], name: str) -> bool:
+    """Whether the next section stands below this one, and so carries its heading."""
+    return bool(following) and following[0][0].startswith(f"{name} > ")
 
 
 def heading_near(passage: Section, shown: str) -> str:

@@ -57,7 +57,7 @@ class Embedder:
                 None,
                 {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)},
             )
-            pooled = (hidden * mask[..., None]).sum(1)
+            pooled = (hidden * mask[..., None].astype(np.float32)).sum(1)
             yield places, pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
 
     def one(self, text: str) -> np.ndarray:

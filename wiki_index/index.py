@@ -36,7 +36,7 @@ POINTER = "current.json"
 KEPT = 4
 """Snapshots that stay: the current one, and those that one can go back to."""
 
-FORMAT = 3
+FORMAT = 4
 """Of what a build writes; an index of another format is built again."""
 
 MOST_PROBLEMS = 20

@@ -35,7 +35,7 @@ def texts() -> dict[str, str]:
     """The texts that the file should hold, by digest."""
     from wiki_index.build import embedded_texts, key
 
-    found: dict[str, str] = {key(c.plain): c.plain for c in vocabulary().concepts}
+    found: dict[str, str] = {key(text): text for text in vocabulary().descriptions}
     for page in _pages():
         found.update(embedded_texts(page))
     return found

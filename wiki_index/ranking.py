@@ -6,7 +6,7 @@ Five steps, each measured by leaving it out (`benchmarks/search.py`, figures in 
 2. concepts: what the query names, or, by the meaning of its words, what it describes;
 3. meaning: the cosine of the query and the nearest passage of a page;
 4. feedback: terms that the best five pages are about join the query, with a small weight;
-5. standing: pages written as knowledge go a little before changes and code.
+5. standing: pages written as knowledge go a little before changes, and those before code.
 
 Scores are added, never ranks: how far the best page is ahead matters. Pages that the mask excludes
 take no part in any step.
@@ -22,14 +22,14 @@ import numpy as np
 
 from wiki_index.snapshot import Snapshot
 from wiki_index.tokens import tokens
-from wiki_index.vocabulary import vocabulary
+from wiki_index.vocabulary import Concept, vocabulary
 
 Embed = Callable[[str], np.ndarray]
 
 
 JUDGED = 5
-ALL_WORDS, MANY_WORDS = 0.75, 0.5
-SOME_MEANING, MUCH_MEANING = 0.2, 0.4
+ALL_WORDS, MANY_WORDS = 0.75, 0.4
+SOME_MEANING, MUCH_MEANING = 0.3, 0.4
 CLEAR_CONCEPT = 0.45
 """When the best pages are an answer: by the share of the query's words, rare ones counting more, by
 the cosine, and by the likeness of a concept's description. Measured against queries on other matters."""
@@ -40,11 +40,12 @@ class Weights:
     """What each step counts. The defaults were chosen in the middle of what works equally well."""
 
     passages: float = 0.5
-    named: float = 0.3
+    named: float = 1.0
     described: float = 1.0
     described_terms: float = 0.6
     described_from: float = 0.35
-    described_most: int = 2
+    described_known: float = 0.5
+    described_most: int = 3
     meaning_first: float = 0.5
     meaning: float = 0.4
     feedback: float = 0.3
@@ -52,6 +53,7 @@ class Weights:
     feedback_terms: int = 20
     curated: float = 1.2
     reference: float = 1.1
+    code: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Ranker:
         self._embed = embed
         self._weights = weights or Weights()
         w = self._weights
-        factor = {"curated": w.curated, "reference": w.reference}
+        factor = {"curated": w.curated, "reference": w.reference, "code": w.code}
         standings = snapshot.column("standing")
         self._standing = np.array([factor.get(s, 1.0) for s in standings], np.float32)
 
@@ -97,7 +99,9 @@ class Ranker:
         cosine, page_cosine, direction = self._meaning(query)
         mask = np.ones(len(snapshot.page_ids), bool) if fitting is None else fitting
         literal = {t: 1.0 for word in words if (t := snapshot.terms.get(word)) is not None}
-        wanted = self._with_concepts(literal, query, direction)
+        coverage = self._coverage(query)
+        unknown = 1.0 - w.described_known * float(coverage.max(initial=0.0))
+        wanted = self._with_concepts(literal, query, direction, unknown)
         near = _spread(page_cosine, mask)
         first = (self._words(wanted, mask)[0] + w.meaning_first * near) * self._standing * mask
         for term, weight in self._feedback(first).items():
@@ -112,7 +116,7 @@ class Ranker:
             rows,
             scores[rows],
             best,
-            self._coverage(words, literal, rows),
+            coverage[rows],
             page_cosine[rows],
             float((snapshot.glosses @ direction).max()),
         )
@@ -121,10 +125,10 @@ class Ranker:
         """Cosines of all passages, the best of each page, and the query's vector."""
         snapshot = self._snapshot
         direction = self._embed(query)
-        cosine = np.asarray(snapshot.vectors @ direction)
+        cosine = np.zeros(snapshot.by_passage.size, np.float32)
         if not len(cosine):
             return cosine, np.zeros(0, np.float32), direction
-        cosine[~snapshot.embedded] = 0.0
+        cosine[snapshot.embedded] = snapshot.vectors @ direction
         return cosine, np.maximum.reduceat(cosine, snapshot.first_passage[:-1]), direction
 
     def _words(self, query: dict[int, float], mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,9 +143,10 @@ class Ranker:
         return _share(mixed), passages
 
     def _with_concepts(
-        self, literal: dict[int, float], query: str, direction: np.ndarray
+        self, literal: dict[int, float], query: str, direction: np.ndarray, unknown: float
     ) -> dict[int, float]:
-        """The query's terms, and those of the concepts that it names or describes."""
+        """The query's terms, and those of the concepts that it names or describes; the latter count as
+        far as the query's own words are unknown."""
         snapshot, w = self._snapshot, self._weights
         wanted = dict(literal)
 
@@ -153,13 +158,16 @@ class Ranker:
         for token in vocabulary().named(tokens(query)):
             want(token, w.named)
         likeness = snapshot.glosses @ direction
-        for place in np.argsort(-likeness)[: w.described_most]:
-            likely = float(likeness[place])
-            if likely >= w.described_from:
-                concept = vocabulary().concepts[place]
-                want(concept.token, w.described * likely)
+        described: dict[str, Concept] = {}
+        for place in np.argsort(-likeness, kind="stable").tolist():
+            concept, likely = vocabulary().described[place], float(likeness[place])
+            if likely < w.described_from or len(described) == w.described_most:
+                break
+            if concept.token not in described:
+                described[concept.token] = concept
+                want(concept.token, w.described * likely * unknown)
                 for word in concept.terms:
-                    want(word, w.described_terms * likely)
+                    want(word, w.described_terms * likely * unknown)
         return wanted
 
     def _feedback(self, scores: np.ndarray) -> dict[int, float]:
@@ -174,39 +182,41 @@ class Ranker:
         for row in best:
             here = slice(about.start[row], about.start[row + 1])
             share = float(scores[row]) / total
+            if share <= 0:
+                break
             for term, weight in zip(
                 about.rows[here].tolist(), about.weights[here].tolist(), strict=True
             ):
                 found[term] += share * weight
         top = found.most_common(w.feedback_terms)
-        return {term: weight / top[0][1] for term, weight in top}
+        return {term: weight / top[0][1] for term, weight in top if weight > 0}
 
     def _best(self, combined: np.ndarray, row: int) -> int:
         start, end = self._snapshot.first_passage[row : row + 2]
         return int(start + np.argmax(combined[start:end]))
 
-    def _coverage(
-        self, words: list[str], literal: dict[int, float], rows: np.ndarray
-    ) -> np.ndarray:
-        """How much of the query a page holds; a rare word counts more than a common one."""
-        by_page = self._snapshot.by_page
+    def _coverage(self, query: str) -> np.ndarray:
+        """How much of the query a page holds; a rare word counts more than a common one. A word of a
+        concept's name is held by every page that names the concept in some way."""
+        by_page, terms = self._snapshot.by_page, self._snapshot.terms
+        words = tokens(query)
+        ways: dict[str, list[str]] = {word: [word] for word in words}
+        for concept in vocabulary().within(words):
+            for name in concept.names:
+                for word in name:
+                    if word in ways:
+                        ways[word].append(concept.token)
         total, held = 0.0, np.zeros(by_page.size, np.float32)
-        highest = float(np.log1p(by_page.size + 0.5))
-        for word in words:
-            term = self._snapshot.terms.get(word)
-            if (
-                term is None
-                or term not in literal
-                or by_page.start[term] == by_page.start[term + 1]
-            ):
-                total += highest
-                continue
-            here = slice(by_page.start[term], by_page.start[term + 1])
-            count = here.stop - here.start
+        for found in ways.values():
+            here = np.zeros(by_page.size, bool)
+            for word in found:
+                if (term := terms.get(word)) is not None:
+                    here[by_page.rows[by_page.start[term] : by_page.start[term + 1]]] = True
+            count = int(here.sum())
             rarity = float(np.log1p((by_page.size - count + 0.5) / (count + 0.5)))
             total += rarity
-            held[by_page.rows[here]] += rarity
-        return np.asarray(held[rows] / max(total, 1e-9))
+            held[here] += rarity
+        return held / np.float32(max(total, 1e-9))
 
 
 def _share(scores: np.ndarray) -> np.ndarray:

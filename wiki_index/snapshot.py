@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ class Snapshot:
         self.terms = {word: number for number, word in enumerate(words)}
         self.words = words
         self.first_passage = mapped(place / "first.npy")
-        self.vectors = mapped(place / "vectors.npy")
+        self.vectors, self.embedded = mapped(place / "vectors.npy"), mapped(place / "embedded.npy")
         self.glosses = mapped(place / "glosses.npy")
         size, passages = len(self.page_ids), len(self._passages)
         self.by_page = Postings.load(place, "page", size)
@@ -72,11 +71,6 @@ class Snapshot:
     def passage(self, row: int) -> tuple[str, str]:
         """Heading and text of a passage."""
         return tuple(self._passages.column(name)[row].as_py() for name in ("heading", "text"))  # type: ignore[return-value]
-
-    @cached_property
-    def embedded(self) -> np.ndarray:
-        """Which passages have a vector."""
-        return np.asarray(np.any(self.vectors[:, :8] != 0, axis=1))
 
 
 def write_snapshot(
@@ -113,7 +107,10 @@ def write_snapshot(
     (place / "terms.txt").write_text("\n".join(terms), "utf-8")
     np.save(place / "first.npy", np.array(first, np.int64))
     flat = passages.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    np.save(place / "vectors.npy", flat.reshape(len(words), WIDTH).astype(np.float32))
+    vectors = flat.reshape(len(words), WIDTH)
+    embedded = np.flatnonzero(np.any(vectors != 0, axis=1))  # code has no vectors
+    np.save(place / "embedded.npy", embedded)
+    np.save(place / "vectors.npy", vectors[embedded].astype(np.float32))
     np.save(place / "glosses.npy", glosses)
     _save(pa, place / "pages.arrow", pages.drop_columns(["head"]))
     _save(pa, place / "passages.arrow", passages.select(["heading", "text"]))

@@ -24,11 +24,11 @@ MARK = "§"
 
 @dataclass(frozen=True)
 class Concept:
-    """One concept: its token, the tokens of its names, and its description."""
+    """One concept: its token, the tokens of its names, and its descriptions."""
 
     token: str
     names: tuple[tuple[str, ...], ...]
-    plain: str
+    plain: tuple[str, ...]
 
     @property
     def terms(self) -> frozenset[str]:
@@ -37,17 +37,23 @@ class Concept:
 
 
 class Vocabulary:
-    """All concepts."""
+    """All concepts. `described` names the concept of each of the `descriptions`."""
 
     def __init__(self, concepts: Sequence[Concept]) -> None:
         self.concepts = tuple(concepts)
-        self._starting: dict[str, list[tuple[tuple[str, ...], str]]] = defaultdict(list)
+        self.descriptions = tuple(text for concept in concepts for text in concept.plain)
+        self.described = tuple(c for c in self.concepts for _ in c.plain)
+        self._starting: dict[str, list[tuple[tuple[str, ...], Concept]]] = defaultdict(list)
         for concept in self.concepts:
             for name in concept.names:
-                self._starting[name[0]].append((name, concept.token))
+                self._starting[name[0]].append((name, concept))
 
     def named(self, words: Sequence[str]) -> list[str]:
         """The tokens of the concepts that a text names, as often as it does."""
+        return [concept.token for concept in self.within(words)]
+
+    def within(self, words: Sequence[str]) -> list[Concept]:
+        """The concepts that a text names, as often as it does."""
         return [
             concept
             for place, word in enumerate(words)
@@ -65,7 +71,7 @@ def vocabulary() -> Vocabulary:
             Concept(
                 token=MARK + "-".join(item["names"][0].lower().split()),
                 names=tuple(dict.fromkeys(tuple(tokens(name)) for name in item["names"])),
-                plain=item["plain"],
+                plain=tuple(item["plain"]),
             )
             for item in raw
         ]

@@ -133,7 +133,8 @@ class Rankings:
         return rank
 
     def _meaning(self, query: str) -> list[int]:
-        cosine = np.asarray(self.snapshot.vectors @ self.embed(query))
+        cosine = np.zeros(self.snapshot.by_passage.size, np.float32)
+        cosine[self.snapshot.embedded] = self.snapshot.vectors @ self.embed(query)
         best = np.maximum.reduceat(cosine, self.snapshot.first_passage[:-1])
         order: list[int] = np.argsort(-best, kind="stable")[:MOST].tolist()
         return order
