@@ -14,7 +14,6 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ class WikiIndex:
         view = self._open()
         row = view.row(page_id)
         if row is None:
-            near = get_close_matches(page_id, view.visible_ids(), n=5, cutoff=0.4)
+            near = view.near(page_id)
             raise AssayError(
                 "unknown_page",
                 f"There is no page {page_id[:100]!r}.",

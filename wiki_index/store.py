@@ -119,7 +119,15 @@ def _schemas() -> tuple[Any, Any]:
     pages += [(name, text) for name in ("repository", "date", "source", "meta", "body")]
     pages += [
         (name, texts)
-        for name in ("architectures", "tags", "techniques", "kernel_types", "languages", "symptoms")
+        for name in (
+            "architectures",
+            "tags",
+            "techniques",
+            "kernel_types",
+            "languages",
+            "symptoms",
+            "urls",
+        )
     ]
     passages = [("page_id", text), ("number", pa.int32()), ("key", text)]
     passages += [(name, text) for name in ("heading", "text", "tokens")]
@@ -140,6 +148,7 @@ def _page_row(item: Prepared) -> dict[str, Any]:
         "digest": item.digest,
         "head": item.head,
         "source": page.origin,
+        "urls": [source.url for source in page.sources],
         "meta": json.dumps(fields),
         "body": body,
     }

@@ -6,6 +6,7 @@ snippet, and not by what it is about.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sandbox.errors import AssayError
 from wiki_index import denial
 from wiki_index.cutting import Section, heading_near
 from wiki_index.embedding import Embedder
@@ -25,6 +27,7 @@ from wiki_index.tokens import tokens
 from wiki_index.trails import trails
 
 MOST_HITS = 50
+MOST_COMPARED = 3000
 LEAST_SHARE = 0.25
 """A page whose score is a smaller share of the best one's is noise."""
 
@@ -60,11 +63,13 @@ class View:
         row = self.snapshot.rows.get(page_id)
         return row if row is not None and self._visible[row] else None
 
-    def visible_ids(self) -> list[str]:
-        """The ids of all pages that this reader may see."""
-        return [
-            name for name, shown in zip(self.snapshot.page_ids, self._visible, strict=True) if shown
-        ]
+    def near(self, page_id: str) -> list[str]:
+        """Ids like one that does not exist."""
+        shown = [self.snapshot.page_ids[row] for row in np.flatnonzero(self._visible)]
+        if len(shown) > MOST_COMPARED:  # comparing letters is slow: only what shares a part
+            parts = sorted(re.findall(r"[a-z0-9]{3,}", page_id.lower()), key=len, reverse=True)
+            shown = [name for name in shown if any(part in name.lower() for part in parts[:3])]
+        return get_close_matches(page_id[:200], shown[:MOST_COMPARED], n=5, cutoff=0.4)
 
     def shown_links(self, links: Iterable[str]) -> tuple[str, ...]:
         """Those of the links that lead somewhere."""
@@ -130,6 +135,12 @@ class View:
                 )
 
     def _fitting(self, filters: Filters) -> np.ndarray:
+        if filters.since is not None and not _DATE.fullmatch(filters.since.strip()):
+            raise AssayError(
+                "invalid_filter",
+                f"{filters.since[:40]!r} is no date.",
+                "Write 2026-01-31 or 2026-01.",
+            )
         asked = {name: value for name, value in filters.model_dump().items() if value is not None}
         fits = np.ones(len(self.snapshot.page_ids), bool)
         for name, value in asked.items():
@@ -150,16 +161,14 @@ class View:
     def _denied_rows(self, deny: Sequence[str]) -> Iterable[int]:
         if not deny:  # what is always denied was left out when it was built
             return
-        snapshot = self.snapshot
-        for row, (name, path) in enumerate(
-            zip(snapshot.page_ids, snapshot.column("path"), strict=True)
-        ):
-            origin, repository = snapshot.column("source")[row], snapshot.column("repository")[row]
-            names = (name, path, origin, repository, *(s.url for s in snapshot.page(row).sources))
-            if denial.matches(names, deny):
+        columns = ("page_id", "path", "source", "repository")
+        named = zip(*(self.snapshot.column(name) for name in columns), strict=True)
+        for row, (names, urls) in enumerate(zip(named, self.snapshot.column("urls"), strict=True)):
+            if denial.matches((*names, *urls), deny):
                 yield row
 
 
+_DATE = re.compile(r"\d{4}(-\d\d){0,2}")
 _COLUMNS = {
     "type": ("type",),
     "architecture": ("architectures",),

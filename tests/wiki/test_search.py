@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ncu.patterns import PATTERNS
+from sandbox.errors import AssayError
 from tests.wiki.test_index import PAGES, page
 from wiki_index.embedding import WIDTH, Embedder, _pieces
 from wiki_index.index import WikiIndex
@@ -99,6 +100,19 @@ def test_a_filter_value_that_does_not_exist_names_those_that_do(small: WikiIndex
     assert "persistent-kernel" in answer.note
     assert small.search("tiles", technique="persistent kernel").hits
     assert small.search("idle SMs", symptom="tail effect").hits[0].page_id == "pattern-tail"
+
+
+def test_a_date_that_is_none_is_said(small: WikiIndex) -> None:
+    with pytest.raises(AssayError) as caught:
+        small.search("wgmma", since="yesterday")
+    assert caught.value.code == "invalid_filter"
+
+
+def test_an_index_of_no_pages_answers(tmp_path: Path) -> None:
+    page(tmp_path / "p", "tool-a", "about wgmma")
+    index = WikiIndex(tmp_path / "index")
+    index.build([tmp_path / "p"], deny=["tool-*"])
+    assert index.search("wgmma", expand="graph").hits == ()
 
 
 def test_a_trail_leads_from_the_symptom_to_the_evidence(small: WikiIndex) -> None:

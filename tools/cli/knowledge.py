@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from server.knowledge import build_wiki, catalogue
+from server.scratch import wiki_client
 from server.settings import load_settings
 from server.state import State
 from tools.cli.output import JsonOption, StateOption, err, out, print_json, reports_errors, table
@@ -40,7 +41,7 @@ def wiki_search(
     json_output: JsonOption = False,
 ) -> None:
     """Search the pages."""
-    with _client(load_settings(state).state) as client:
+    with _client(state) as client:
         answer = client.search(
             query,
             k=k,
@@ -69,7 +70,7 @@ def wiki_read(
     json_output: JsonOption = False,
 ) -> None:
     """Print a page, or one of its sections."""
-    with _client(load_settings(state).state) as client:
+    with _client(state) as client:
         page = client.read(page_id, section=section, max_chars=40_000)
     if json_output:
         print_json(page)
@@ -220,8 +221,6 @@ def _progress() -> Iterator[Progress]:
         yield bar
 
 
-def _client(root: object) -> WikiClient:
-    """The index of the state directory, or one in the user's cache before `assay init`."""
-    from server.scratch import wiki_client
-
-    return wiki_client(State(root))  # type: ignore[arg-type]
+def _client(state: StateOption) -> WikiClient:
+    """The index of the state directory, or one for this command before `assay init`."""
+    return wiki_client(load_settings(state))
