@@ -7,7 +7,7 @@ passage whose text was embedded before keeps its vector. The arrays of the snaps
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,7 @@ def update(
     store.remove(gone)
     done = 0
     for batch in _batches(changed, BATCH):
-        prepared = _prepare([pages[page_id] for page_id in batch], digests, known, embedder)
+        prepared = prepare([pages[page_id] for page_id in batch], digests, known, embedder)
         store.add(prepared, replace=bool(held))
         done += len(batch)
         on_progress("indexing", done, len(changed))
@@ -124,40 +124,46 @@ def key(text: str) -> str:
 
 
 def embedded_texts(page: Page) -> dict[str, str]:
-    """What is embedded of a page, by key, in the order of its passages."""
-    return {key(text): text for text in _shown(page)}
+    """What is embedded of a page, by key.
+
+    Nothing of code: identifiers are found by their letters, not by meaning. Of a report only the
+    start, which says what it is about; lists of files follow. That loses nothing (docs/wiki.md).
+    """
+    most = {"code": 0, "report": 1}.get(page.standing)
+    return {key(text): text for text in _shown(page)[:most]}
 
 
 def _shown(page: Page) -> list[str]:
     return [f"{page.title}. {piece.heading}: {piece.text}" for piece in page.passages()]
 
 
-def _prepare(
+def prepare(
     pages: Sequence[Page], digests: dict[str, str], known: dict[str, np.ndarray], embedder: Embedder
 ) -> list[Prepared]:
-    texts = {page.id: embedded_texts(page) for page in pages}
+    """Cut, tokenise and embed pages. What is embedded is added to `known`."""
+    meant = {page.id: embedded_texts(page) for page in pages}
     missing = {
-        name: text
-        for page in pages
-        if page.standing != "code"  # identifiers are found by their letters, not by meaning
-        for name, text in texts[page.id].items()
-        if name not in known
+        name: text for texts in meant.values() for name, text in texts.items() if name not in known
     }
-    new = embedder.all(list(missing.values())) if missing else ()
-    known.update(zip(missing, new, strict=True))
+    if missing:
+        known.update(zip(missing, embedder.all(list(missing.values())), strict=True))
+    return [_prepared(page, digests[page.id], meant[page.id].keys(), known) for page in pages]
+
+
+def _prepared(
+    page: Page, digest: str, meant: Collection[str], known: dict[str, np.ndarray]
+) -> Prepared:
+    pieces, keys = page.passages(), tuple(map(key, _shown(page)))
     nothing = np.zeros(WIDTH, np.float32)
-    return [
-        Prepared(
-            page=page,
-            digest=digests[page.id],
-            head=annotated(_head(page)),
-            passages=(pieces := page.passages()),
-            tokens=tuple(annotated(f"{piece.heading} {piece.text}") for piece in pieces),
-            keys=(keys := tuple(map(key, _shown(page)))),
-            vectors=np.array([known.get(name, nothing) for name in keys]),
-        )
-        for page in pages
-    ]
+    return Prepared(
+        page=page,
+        digest=digest,
+        head=annotated(_head(page)),
+        passages=pieces,
+        tokens=tuple(annotated(f"{piece.heading} {piece.text}") for piece in pieces),
+        keys=keys,
+        vectors=np.array([known[name] if name in meant else nothing for name in keys]),
+    )
 
 
 def annotated(text: str) -> str:

@@ -88,6 +88,8 @@ class Embedder:
             options = onnxruntime.SessionOptions()
             options.enable_cpu_mem_arena = False  # it keeps a gigabyte after a long batch
             options.log_severity_level = 3
+            # waiting threads must not take the cores from what else runs here
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             self._session = onnxruntime.InferenceSession(
                 weights, options, providers=["CPUExecutionProvider"]
             )

@@ -59,11 +59,12 @@ class Store:
         )
 
     def vectors(self) -> dict[str, np.ndarray]:
-        """The vectors of all passages by what was embedded: a text is embedded only once."""
+        """The vectors that passages have, by what was embedded: a text is embedded only once."""
         held = self.passages.search().select(["key", "vector"]).to_arrow()
         keys = held.column("key").to_pylist()
         flat = held.column("vector").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return dict(zip(keys, flat.reshape(len(keys), WIDTH), strict=True))
+        pairs = zip(keys, flat.reshape(len(keys), WIDTH), strict=True)
+        return {key: vector for key, vector in pairs if vector.any()}
 
     def remove(self, page_ids: Sequence[str], passages_only: bool = False) -> None:
         """Forget pages."""

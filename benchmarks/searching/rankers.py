@@ -21,7 +21,7 @@ from wiki_index.tokens import tokens
 Ranking = Callable[[str], list[int]]
 MOST = 20
 STEPS = {
-    "whole pages only": {"passages": 0.0},
+    "best passages": {"passages": 0.0},
     "names of concepts": {"named": 0.0},
     "descriptions of concepts": {"described": 0.0, "described_terms": 0.0},
     "meaning": {"meaning_first": 0.0, "meaning": 0.0},

@@ -103,7 +103,7 @@ def grown(store: Store, pages: dict[str, Page], wanted: int, queries: Sequence[Q
         for start in range(0, len(names), build.BATCH):
             batch = [copies[name] for name in names[start : start + build.BATCH]]
             digests = {page.id: page.id for page in batch}
-            big.add(build._prepare(batch, digests, known, embedder), replace=False)
+            big.add(build.prepare(batch, digests, known, embedder), replace=False)
         began = time.perf_counter()
         place = Path(directory) / "v1"
         info = {"format": FORMAT, "rules": "", "withheld": [], "missing": [], "conflicts": {}}
