@@ -38,6 +38,7 @@ class Collected:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.withheld: set[str] = set()
+        self.withheld_urls: set[str] = set()
         self.skipped: list[Problem] = []
 
 
@@ -58,6 +59,7 @@ def collect(
                 found.skipped.append(Problem(path=item.path, reason=item.reason))
             elif denied(item, deny):
                 found.withheld.add(item.id)
+                found.withheld_urls.update(item.own_url)
             elif (other := found.pages.get(item.id)) is None:
                 found.pages[item.id] = item
             else:

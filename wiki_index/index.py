@@ -35,7 +35,7 @@ POINTER = "current.json"
 KEPT = 4
 """Snapshots that stay: the current one, and those that one can go back to."""
 
-FORMAT = 4
+FORMAT = 5
 """Of what a build writes; an index of another format is built again."""
 
 MOST_PROBLEMS = 20
@@ -118,7 +118,7 @@ class WikiIndex:
             type=page.type,
             confidence=page.confidence,
             date=page.date,
-            sources=page.sources,
+            sources=view.shown_sources(page),
             related=view.shown_links(page.links),
             sections=tuple(defused(view.mask(heading)) for heading in headings),
             section=section,
@@ -212,6 +212,7 @@ class WikiIndex:
             "format": FORMAT,
             "rules": build.rules(),
             "withheld": sorted(found.withheld),
+            "withheld_urls": sorted(found.withheld_urls),
             "missing": sorted(
                 {link for p in found.pages.values() for link in p.links} - found.pages.keys()
             ),

@@ -105,6 +105,12 @@ class Page(_Model):
         return tuple(passages(self.body, size)) or (Section("", self.title),)
 
     @property
+    def own_url(self) -> tuple[str, ...]:
+        """Where the page itself stands, if it is a copy of something: its first source."""
+        copied = self.standing != "curated"
+        return tuple(source.url for source in self.sources[:1] if copied and source.url)
+
+    @property
     def links(self) -> tuple[str, ...]:
         """Every page that this one points at."""
         return tuple(dict.fromkeys((*self.related, *self.candidate_techniques, *self.evidence)))

@@ -19,7 +19,7 @@ from wiki_index import denial
 from wiki_index.cutting import Section, heading_near
 from wiki_index.embedding import Embedder
 from wiki_index.models import Conflict, Filters, Hit, SearchAnswer
-from wiki_index.page import Page
+from wiki_index.page import Page, Source
 from wiki_index.passages import defused, snippet
 from wiki_index.ranking import Ranked, Ranker, Weights
 from wiki_index.snapshot import Snapshot
@@ -52,11 +52,15 @@ class View:
         self._ranker = Ranker(snapshot, embedder.one, weights)
         self._visible = np.ones(len(snapshot.page_ids), bool)
         withheld = set(snapshot.info["withheld"])
+        urls = set(snapshot.info["withheld_urls"])
         for row in self._denied_rows(deny):
             self._visible[row] = False
             withheld.add(snapshot.page_ids[row])
-        self._gone = frozenset((*withheld, *snapshot.info["missing"]))
-        self.mask: Callable[[str], str] = denial.masker(self._gone, deny)
+            urls.update(snapshot.page(row).own_url)
+        self._urls = frozenset(urls)
+        self.mask: Callable[[str], str] = denial.masker(
+            (*withheld, *urls, *snapshot.info["missing"]), deny
+        )
 
     def row(self, page_id: str) -> int | None:
         """The row of a page that this reader may see."""
@@ -74,6 +78,14 @@ class View:
     def shown_links(self, links: Iterable[str]) -> tuple[str, ...]:
         """Those of the links that lead somewhere."""
         return tuple(link for link in links if self.row(link) is not None)
+
+    def shown_sources(self, page: Page) -> tuple[Source, ...]:
+        """The sources of a page but for those that are withheld pages themselves."""
+        return tuple(
+            source.model_copy(update={"title": self.mask(source.title)})
+            for source in page.sources
+            if source.url not in self._urls
+        )
 
     def search(self, query: str, k: int, filters: Filters, graph: bool) -> SearchAnswer:
         """Ranked pages, or a note that says what to try."""
@@ -115,7 +127,7 @@ class View:
             score=round(float(ranked.scores[place]), 4),
             confidence=page.confidence,
             date=page.date,
-            sources=page.sources,
+            sources=self.shown_sources(page),
             related=self.shown_links(page.links),
             repository=page.repository,
             origin=page.origin,

@@ -8,6 +8,7 @@ import pytest
 
 from sandbox.errors import AssayError
 from tests.wiki.test_index import page
+from tests.wiki.test_sources import kernelwiki
 from wiki_index.index import KEPT, WikiIndex
 from wiki_index.sources.base import SourceSpec
 from wiki_index.store import Store
@@ -99,6 +100,20 @@ def test_a_denied_address_is_not_shown_by_others(tmp_path: Path) -> None:
         shown = f"{index.search('wgmma', expand='graph')}{index.read('tool-open')}"
         assert "tool-secret" not in shown
         assert ("git.example" in shown) is (deny != [])  # the index does not know what readers deny
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_cites_a_withheld_source_does_not_name_it(tmp_path: Path, late: bool) -> None:
+    tree = kernelwiki(tmp_path / "tree")
+    deny = ["pr-x-7"]
+    index = WikiIndex(tmp_path / "index", deny=deny if late else ())
+    spec = SourceSpec(kind="kernelwiki", location=str(tree))
+    assert index.build([spec], deny=() if late else deny).withheld == (0 if late else 1)
+    answer = index.search("techniques/split", expand="graph")
+    assert "technique-split" in {hit.page_id for hit in answer.hits}
+    shown = f"{answer}{index.read('technique-split')}{index.read('kernel-mla')}"
+    for secret in ("pr-x-7", "org/x", "PR-7"):
+        assert secret not in shown
 
 
 def test_published_contest_answers_are_always_withheld(tmp_path: Path) -> None:
