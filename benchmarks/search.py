@@ -101,6 +101,10 @@ def quality(parts: Rankings, queries: Sequence[Query], names: Sequence[tuple[str
     for step, changes in STEPS.items():
         without = scores(parts.shipped(**changes), queries, names)
         _difference(differences, f"itself without: {step}", found["shipped"] - without, of_kind)
+    for count in (1, 2):
+        less = scores(parts.without_likeliest(count), queries, names)
+        label = f"itself without the {count} likeliest concepts"
+        _difference(differences, label, found["shipped"] - less, of_kind)
     console.print(differences)
 
 

@@ -17,6 +17,7 @@ from wiki_index.ranking import Ranker, Weights
 from wiki_index.snapshot import Snapshot
 from wiki_index.store import Store
 from wiki_index.tokens import tokens
+from wiki_index.vocabulary import vocabulary
 
 Ranking = Callable[[str], list[int]]
 MOST = 20
@@ -51,6 +52,24 @@ class Rankings:
         """The ranking of the project, with other weights where they are given."""
         ranker = Ranker(self.snapshot, self.embed, replace(Weights(), **changes))
         return lambda query: ranker.rank(query).rows[:MOST].tolist()
+
+    def without_likeliest(self, count: int) -> Ranking:
+        """The shipped ranking if the concepts most like each query were not in the vocabulary: what it
+        would be for questions that nobody thought of when the descriptions were written."""
+        owners = np.array([concept.token for concept in vocabulary().described])
+        glosses = self.snapshot.glosses
+        shipped = self.shipped()
+
+        def rank(query: str) -> list[int]:
+            order = np.argsort(-(glosses @ self.embed(query)))
+            gone = list(dict.fromkeys(owners[order]))[:count]
+            self.snapshot.glosses = np.where(np.isin(owners, gone)[:, None], 0, glosses)
+            try:
+                return shipped(query)
+            finally:
+                self.snapshot.glosses = glosses
+
+        return rank
 
     def all(self) -> dict[str, Ranking]:
         """The baselines and what is shipped."""
