@@ -22,6 +22,9 @@ TOLERANCE = 0.02
 
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|\n+")
 _GPU = re.compile(r"\b(?:G?B[23]00|[HA][12]00|H800)\b")
+_DOUBT = re.compile(r"\b(?:wrong|incorrect|mistake\w*|outdated|sometimes|claims?|said to)\b", re.I)
+"""A sentence that reports a figure in order to deny it."""
+
 _OF_ARCHITECTURE = {"sm100": "B200", "sm100a": "B200", "sm90": "H100", "sm90a": "H100"}
 
 
@@ -88,6 +91,8 @@ def figures(page: Page) -> list[Figure]:
     ]
     usual = _usual_gpu(page)
     for sentence in _SENTENCE.split(page.body):
+        if _DOUBT.search(sentence):
+            continue
         gpus = {name.removeprefix("G") for name in _GPU.findall(sentence)} or {usual}
         for name, patterns, of_gpu in _CAPACITIES:
             values = {value for pattern in patterns for value in pattern.findall(sentence)}

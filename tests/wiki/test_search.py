@@ -181,9 +181,12 @@ def test_a_page_that_compares_values_contradicts_nobody() -> None:
             id=name, title=name, type="hardware", confidence="inferred", sources=(), body=body
         )
 
-    one = make("one", "B200 has 148 SMs. B200 was said to have 142 SMs.")
+    one = make("one", "B200 has 148 SMs. With a part disabled B200 has 142 SMs.")
     two = make("two", "B200 has 148 SMs.")
-    assert not disagreements([*figures(one), *figures(two)])
+    three = make("three", "Some list B200 with 142 SMs: wrong.")
+    four = make("four", "B200 has 142 SMs.")
+    assert not disagreements([*figures(one), *figures(two), *figures(three)])
+    assert disagreements([*figures(two), *figures(four)])
 
 
 def test_every_shipped_passage_has_its_vector() -> None:
