@@ -71,11 +71,12 @@ def problem_source(settings: Settings, name: str) -> Path:
     )
 
 
-def wiki_client(state: State) -> WikiClient:
+def wiki_client(settings: Settings) -> WikiClient:
     """The wiki of a state directory; before `assay init`, one built for this command alone."""
+    state = State(settings.state)
     if state.initialised:
-        return WikiClient(state.wiki)
+        return WikiClient(state.wiki, deny=settings.wiki_deny)
     directory = tempfile.TemporaryDirectory(prefix="assay-wiki-")
     client = WikiClient(Path(directory.name), on_close=directory.cleanup)
-    client.build([PAGES])
+    client.build([PAGES], deny=settings.wiki_deny)
     return client

@@ -1,7 +1,7 @@
-"""The index: sections of pages in a LanceDB table, found by BM25 over our own tokens.
+"""The index of one directory: build it, search it, read pages of it, go back to an earlier version.
 
-Each build writes a new table and then switches a pointer file, so readers never wait for a build and
-never see half of one. LanceDB is imported when it is first needed; the server uses this through
+Builds take turns and end by switching a pointer file, so readers never wait for one and never see
+half of it. Heavy parts are imported when they are first needed; the server uses this through
 `wiki_index.worker`.
 """
 
@@ -9,33 +9,37 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import fnmatch
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sandbox.errors import AssayError
-from wiki_index.models import BuildReport, Hit, PageText, SearchAnswer
-from wiki_index.page import Page, clean, read_pages
-from wiki_index.passages import block, defused, masked, snippet
-from wiki_index.tokens import tokens
+from wiki_index import quantities
+from wiki_index.models import (
+    BuildReport,
+    Filters,
+    IndexStats,
+    IndexVersion,
+    PageText,
+    SearchAnswer,
+)
+from wiki_index.page import clean
+from wiki_index.passages import block, defused
+from wiki_index.sources.base import SourceSpec
 
 POINTER = "current.json"
-TABLE = "sections"
-HEAD_WEIGHT = 3
-"""How often title, tags and aliases stand in a section's tokens: a field weight for BM25."""
+KEPT = 4
+"""Snapshots that stay: the current one, and those that one can go back to."""
 
-POOL = 60
-MIN_COVERAGE = 0.34
-"""A page must hold this share of the query's distinct tokens, or it is noise."""
-
-MOST_HITS = 50
-FORMAT = 2
+FORMAT = 5
 """Of what a build writes; an index of another format is built again."""
+
+MOST_PROBLEMS = 20
+MOST_CHARS = 40_000
 
 
 class WikiIndex:
@@ -44,191 +48,227 @@ class WikiIndex:
     def __init__(self, directory: Path, deny: Sequence[str] = ()) -> None:
         self._directory = directory
         self._deny = tuple(deny)
-        self._loaded: tuple[str, Any, dict[str, Page], frozenset[str]] | None = None
+        self._view: Any = None
+        self._embedder: Any = None
 
-    def build(self, sources: Sequence[Path], deny: Sequence[str] = ()) -> BuildReport:
-        """Index every page below the sources.
+    def build(
+        self,
+        sources: Sequence[SourceSpec | Path],
+        deny: Sequence[str] = (),
+        on_progress: Any = None,
+    ) -> BuildReport:
+        """Index every page of the sources; pages of no source leave the index.
 
         Raises:
-            AssayError: `missing_source`, `invalid_page` or `duplicate_page`.
+            AssayError: `missing_source`, `unknown_source_kind`, and for the project's own pages
+                `invalid_page` or `duplicate_page`.
         """
         with self._building():
-            return self._build(sources, deny)
-
-    def _build(self, sources: Sequence[Path], deny: Sequence[str]) -> BuildReport:
-        started = time.perf_counter()
-        before = self._manifest()
-        pages: dict[str, Page] = {}
-        withheld: set[str] = set()
-        for root in sources:
-            if not root.is_dir():
-                raise AssayError("missing_source", f"There is no directory of pages at {root}.")
-            for page in read_pages(root):
-                if denied(page, deny):
-                    withheld.add(page.id)
-                elif page.id in pages:
-                    raise AssayError(
-                        "duplicate_page", f"{page.path} and {pages[page.id].path} share one id."
-                    )
-                else:
-                    pages[page.id] = page
-        old: dict[str, str] = before.get("hashes", {})
-        hashes = {page_id: page.sha256 for page_id, page in pages.items()}
-        changed = sum(old.get(page_id) != digest for page_id, digest in hashes.items())
-        removed = len(old.keys() - hashes.keys())
-        count = before.get("sections", 0)
-        same = (
-            before.get("format") == FORMAT
-            and before["withheld"] == sorted(withheld)
-            and self._table(before).is_dir()
-        )
-        if changed or removed or not same:
-            count = self._write(pages, hashes, withheld)
-        return BuildReport(
-            pages=len(pages),
-            sections=count,
-            changed=changed,
-            removed=removed,
-            withheld=len(withheld),
-            seconds=round(time.perf_counter() - started, 3),
-        )
+            return self._build(sources, deny, on_progress or (lambda *_: None))
 
     def search(
         self,
         query: str,
         k: int = 8,
-        type: str | None = None,
-        architecture: str | None = None,
-        tag: str | None = None,
+        expand: str | None = None,
+        **filters: str | None,
     ) -> SearchAnswer:
-        """The pages that answer a query best, each with its best section."""
-        words = list(dict.fromkeys(tokens(clean(query))))
-        if not words:
-            return SearchAnswer(
-                hits=(), note="The query has no words. Name a feature or a symptom."
-            )
-        table, pages, gone = self._load()
-        fitting = {p.id for p in pages.values() if _fits(p, type, architecture, tag)}
-        filtered = self._deny or (type, architecture, tag) != (None, None, None)
-        best: dict[str, dict[str, Any]] = {}
-        for row in self._match(table, words, fitting if filtered else None):
-            page_id = row["page_id"]
-            if page_id not in fitting:
-                continue
-            kept = best.get(page_id)
-            if kept is None or row["_score"] > kept["_score"]:
-                best[page_id] = row
-        wanted = set(words)
-        hits = [
-            _hit(pages[page_id], row, words, gone)
-            for page_id, row in sorted(best.items(), key=lambda item: -item[1]["_score"])
-            if len(wanted & set(row["tokens"].split())) >= max(1, MIN_COVERAGE * len(wanted))
-        ]
-        if not hits:
-            return SearchAnswer(
-                hits=(),
-                note="Nothing good was found. Use an exact identifier (tcgen05.mma), a symptom "
-                "(bank conflicts), or fewer words and no filters.",
-            )
-        return SearchAnswer(hits=tuple(hits[: max(1, min(k, MOST_HITS))]))
+        """The pages that answer a query best, each with its best passage. Filters: see `Filters`.
+
+        Raises:
+            AssayError: `no_index`.
+        """
+        chosen = Filters.model_validate(filters)
+        answer: SearchAnswer = self._open().search(clean(query), k, chosen, expand == "graph")
+        return answer
 
     def read(self, page_id: str, section: str | None = None, max_chars: int = 6000) -> PageText:
         """A page's text, or one section of it.
 
         Raises:
-            AssayError: `unknown_page` or `unknown_section`, with near names.
+            AssayError: `no_index`, `unknown_page` or `unknown_section`, with near names.
         """
-        _, pages, gone = self._load()
-        page = pages.get(page_id)
-        if page is None:
-            near = get_close_matches(page_id, pages, n=5, cutoff=0.4)
+        view = self._open()
+        row = view.row(page_id)
+        if row is None:
+            near = view.near(page_id)
             raise AssayError(
                 "unknown_page",
                 f"There is no page {page_id[:100]!r}.",
                 f"Near: {', '.join(near)}." if near else "Find one with search_wiki.",
             )
-        headings = tuple(dict.fromkeys(s.heading for s in page.sections() if s.heading))
+        page = view.snapshot.page(row).model_copy(update={"body": view.snapshot.body(row)})
+        pieces = page.sections()
+        headings = tuple(dict.fromkeys(piece.heading for piece in pieces if piece.heading))
         text = page.body.strip()
         if section is not None:
-            chosen = [s for s in page.sections() if _same(section, s.heading)]
+            chosen = [piece for piece in pieces if _same(section, piece.heading)]
             if not chosen:
                 raise AssayError(
                     "unknown_section",
                     f"{page_id} has no section {section[:100]!r}.",
-                    f"Sections: {'; '.join(headings)}.",
+                    f"Sections: {view.mask('; '.join(headings))[:1000]}.",
                 )
             text = "\n\n".join(piece.text for piece in chosen)
-        text = masked(text, gone)
-        shown = tuple(defused(masked(heading, gone)) for heading in headings)
+        limit = max(1, min(max_chars, MOST_CHARS))
+        text = view.mask(text)
         return PageText(
             page_id=page.id,
-            title=page.title,
+            title=view.mask(page.title),
             type=page.type,
             confidence=page.confidence,
             date=page.date,
-            sources=page.sources,
-            related=tuple(r for r in page.related if r not in gone),
-            sections=shown,
+            sources=view.shown_sources(page),
+            related=view.shown_links(page.links),
+            sections=tuple(defused(view.mask(heading)) for heading in headings),
             section=section,
-            text=block(text[:max_chars]),
-            truncated=len(text) > max_chars,
+            origin=page.origin,
+            revision=page.revision,
+            licence=page.licence,
+            index_version=view.version,
+            text=block(text[:limit]),
+            truncated=len(text) > limit,
         )
 
-    def _match(self, table: Any, words: list[str], only: set[str] | None) -> list[dict[str, Any]]:
-        from lancedb.query import MatchQuery
+    def stats(self) -> IndexStats:
+        """What the index holds.
 
-        query = table.search(MatchQuery(" ".join(words), "tokens"), query_type="fts")
-        if only is not None:  # before ranking: a filter must not lose what the pool cut off
-            if not only:
-                return []
-            names = ", ".join("'" + name.replace("'", "''") + "'" for name in sorted(only))
-            query = query.where(f"page_id IN ({names})", prefilter=True)
-        rows: list[dict[str, Any]] = (
-            query.select(["page_id", "heading", "text", "tokens", "_score"]).limit(POOL).to_list()
-        )
-        return rows
-
-    def _write(self, pages: dict[str, Page], hashes: dict[str, str], withheld: set[str]) -> int:
-        import lancedb
-        import pyarrow as pa
-        from lancedb.index import FTS
-
-        rows = [row for page in pages.values() for row in _rows(page)]
-        name = f"v{time.time_ns()}"
-        place = self._directory / name
-        place.mkdir(parents=True)
-        schema = pa.schema([(c, pa.string()) for c in ("page_id", "heading", "text", "tokens")])
-        table = lancedb.connect(str(place)).create_table(
-            TABLE, pa.Table.from_pylist(rows, schema=schema)
-        )
-        table.create_index(
-            "tokens",
-            config=FTS(
-                base_tokenizer="whitespace",
-                stem=False,
-                remove_stop_words=False,
-                ascii_folding=False,
-                max_token_length=None,
+        Raises:
+            AssayError: `no_index`.
+        """
+        snapshot = self._open().snapshot
+        return IndexStats(
+            version=snapshot.name,
+            pages=len(snapshot.page_ids),
+            passages=snapshot.info["passages"],
+            terms=snapshot.info["terms"],
+            withheld=len(snapshot.info["withheld"]),
+            by_type=dict(Counter(snapshot.column("type")).most_common()),
+            by_origin=dict(
+                Counter(name or "own pages" for name in snapshot.column("source")).most_common()
             ),
+            size_bytes=_size(self._directory),
+            versions=self.versions(),
         )
-        (place / "pages.json").write_text(
-            json.dumps([page.model_dump(mode="json") for page in pages.values()]), "utf-8"
-        )
-        previous = self._manifest().get("name")
-        manifest = {
+
+    def versions(self) -> tuple[IndexVersion, ...]:
+        """The snapshots that are kept, the newest first."""
+        current = self._pointer().get("name")
+        found = []
+        for place in self._snapshots():
+            info = json.loads((place / "info.json").read_text("utf-8"))
+            found.append(
+                IndexVersion(
+                    version=place.name,
+                    current=place.name == current,
+                    pages=info["pages"],
+                    passages=info["passages"],
+                    model=info["rules"],
+                    size_bytes=_size(place),
+                )
+            )
+        return tuple(found)
+
+    def rollback(self, version: str | None = None) -> IndexVersion:
+        """Point at an earlier snapshot: the one before the current, or the one that is named.
+
+        The next build that finds a change in the sources replaces it.
+
+        Raises:
+            AssayError: `no_index` or `unknown_version`.
+        """
+        with self._building():
+            names = [place.name for place in self._snapshots()]
+            current = self._pointer().get("name")
+            if current not in names:
+                raise _no_index()
+            older = names[names.index(current) + 1 :]
+            chosen = version or (older[0] if older else None)
+            if chosen not in names:
+                raise AssayError(
+                    "unknown_version",
+                    f"There is no version {version!r} to go back to."
+                    if version
+                    else "There is no version before the current one.",
+                    f"Kept: {', '.join(names)}.",
+                )
+            self._point(str(chosen))
+        return next(item for item in self.versions() if item.current)
+
+    def _build(
+        self, sources: Sequence[SourceSpec | Path], deny: Sequence[str], on_progress: Any
+    ) -> BuildReport:
+        from wiki_index import build
+        from wiki_index.snapshot import write_snapshot
+        from wiki_index.store import Store
+
+        started = time.perf_counter()
+        found = build.collect(sources, deny, on_progress)
+        store = Store(self._directory / "lance")
+        embedder = self._model()
+        changed, removed = build.update(store, found.pages, embedder, on_progress)
+        kept = self._snapshots()
+        info = {
             "format": FORMAT,
-            "name": name,
-            "hashes": hashes,
-            "sections": len(rows),
-            "withheld": sorted(withheld),
+            "rules": build.rules(),
+            "withheld": sorted(found.withheld),
+            "withheld_urls": sorted(found.withheld_urls),
+            "missing": sorted(
+                {link for p in found.pages.values() for link in p.links} - found.pages.keys()
+            ),
+            "conflicts": {
+                page_id: [
+                    [d.here.quantity, d.here.value, d.there.value, d.there.page_id] for d in items
+                ]
+                for page_id, items in quantities.disagreements(
+                    figure for page in found.pages.values() for figure in quantities.figures(page)
+                ).items()
+            },
         }
-        temporary = self._directory / f".{POINTER}.new"
-        temporary.write_text(json.dumps(manifest), "utf-8")
-        temporary.replace(self._directory / POINTER)
-        for path in self._directory.glob("v*"):  # the one before stays for readers that hold it
-            if path.name not in (name, previous):
-                shutil.rmtree(path, ignore_errors=True)
-        return len(rows)
+        newest = json.loads((kept[0] / "info.json").read_text("utf-8")) if kept else {}
+        same = not (changed or removed) and {**newest, **info} == newest
+        if not same:
+            name = f"v{time.time_ns()}"
+            write_snapshot(
+                self._directory / name, store, build.gloss_vectors(embedder), info, on_progress
+            )
+            self._point(name)
+            for place in self._snapshots()[KEPT:]:
+                shutil.rmtree(place, ignore_errors=True)
+        elif not self._current():
+            self._point(kept[0].name)
+        current = self._current()
+        assert current is not None
+        sizes = json.loads((current / "info.json").read_text("utf-8"))
+        return BuildReport(
+            version=current.name,
+            pages=len(found.pages),
+            sections=sizes["passages"],
+            changed=changed,
+            removed=removed,
+            withheld=len(found.withheld),
+            skipped=len(found.skipped),
+            problems=tuple(found.skipped[:MOST_PROBLEMS]),
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+    def _open(self) -> Any:
+        """The current snapshot as this reader may see it."""
+        from wiki_index.view import View
+
+        current = self._current()
+        if current is None:
+            raise _no_index()
+        if self._view is None or self._view.snapshot.name != current.name:
+            self._view = View(current, self._deny, self._model())
+        return self._view
+
+    def _model(self) -> Any:
+        if self._embedder is None:
+            from wiki_index.embedding import Embedder
+
+            self._embedder = Embedder()
+        return self._embedder
 
     @contextlib.contextmanager
     def _building(self) -> Iterator[None]:
@@ -238,79 +278,40 @@ class WikiIndex:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _table(self, manifest: dict[str, Any]) -> Path:
-        return Path(self._directory, manifest["name"], f"{TABLE}.lance")
-
-    def _manifest(self) -> dict[str, Any]:
+    def _pointer(self) -> dict[str, Any]:
         path = self._directory / POINTER
         return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
-    def _load(self) -> tuple[Any, dict[str, Page], frozenset[str]]:
-        manifest = self._manifest()
-        if manifest.get("format") != FORMAT or not self._table(manifest).is_dir():
-            raise AssayError(
-                "no_index", "The wiki index is missing or too old.", "Run: assay wiki build"
-            )
-        if self._loaded is None or self._loaded[0] != manifest["name"]:
-            import lancedb
+    def _point(self, name: str) -> None:
+        temporary = self._directory / f".{POINTER}.new"
+        temporary.write_text(json.dumps({"format": FORMAT, "name": name}), "utf-8")
+        temporary.replace(self._directory / POINTER)
 
-            place = self._directory / manifest["name"]
-            table = lancedb.connect(str(place)).open_table(TABLE)
-            raw = json.loads((place / "pages.json").read_text("utf-8"))
-            held = [Page.model_validate(item) for item in raw]
-            pages = {page.id: page for page in held if not denied(page, self._deny)}
-            withheld = {page.id for page in held} - pages.keys() | set(manifest["withheld"])
-            mentioned = {r for page in pages.values() for r in page.related}
-            gone = frozenset(withheld | (mentioned - pages.keys()))
-            self._loaded = (manifest["name"], table, pages, gone)
-        _, table, pages, gone = self._loaded
-        return table, pages, gone
+    def _current(self) -> Path | None:
+        pointer = self._pointer()
+        place = self._directory / str(pointer.get("name"))
+        fits = pointer.get("format") == FORMAT and (place / "info.json").is_file()
+        return place if fits else None
 
-
-def denied(page: Page, patterns: Iterable[str]) -> bool:
-    """Whether a page or one of its sources matches the deny-list."""
-    names = (page.id, page.path, *(source.url for source in page.sources))
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
+    def _snapshots(self) -> list[Path]:
+        """Complete snapshots of this format, the newest first; `info.json` is written last."""
+        found = (path.parent for path in self._directory.glob("v*/info.json"))
+        ordered = sorted(found, key=lambda place: int(place.name[1:]), reverse=True)
+        return [
+            place
+            for place in ordered
+            if json.loads((place / "info.json").read_text("utf-8")).get("format") == FORMAT
+        ]
 
 
-def _rows(page: Page) -> list[dict[str, str]]:
-    head = " ".join((page.title, page.id, *page.tags, *page.aliases, *page.symptoms))
-    weighted = " ".join(tokens(head) * HEAD_WEIGHT)
-    return [
-        {
-            "page_id": page.id,
-            "heading": section.heading,
-            "text": section.text,
-            "tokens": f"{weighted} {' '.join(tokens(f'{section.heading} {section.text}'))}",
-        }
-        for section in page.sections()
-    ]
-
-
-def _fits(page: Page, kind: str | None, architecture: str | None, tag: str | None) -> bool:
-    return (
-        (kind is None or page.type == kind)
-        and (architecture is None or {architecture, "any"} & set(page.architectures) != set())
-        and (tag is None or tag in page.tags)
-    )
-
-
-def _hit(page: Page, row: dict[str, Any], words: list[str], gone: frozenset[str]) -> Hit:
-    return Hit(
-        page_id=page.id,
-        path=page.path,
-        title=page.title,
-        type=page.type,
-        heading=defused(masked(row["heading"], gone)),
-        snippet=defused(snippet(masked(row["text"], gone), words)),
-        score=round(float(row["_score"]), 4),
-        confidence=page.confidence,
-        date=page.date,
-        sources=page.sources,
-        related=tuple(r for r in page.related if r not in gone),
-    )
+def _no_index() -> AssayError:
+    return AssayError("no_index", "The wiki index is missing or too old.", "Run: assay wiki build")
 
 
 def _same(asked: str, heading: str) -> bool:
     asked, heading = asked.strip().lower(), heading.lower()
     return asked in (heading, heading.rpartition(" > ")[2])
+
+
+def _size(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())

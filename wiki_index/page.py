@@ -1,6 +1,8 @@
-"""Pages: Markdown with YAML frontmatter, cut into sections at headings.
+"""Pages: what every source is turned into before it is indexed.
 
 A page is data. Nothing in it is executed or obeyed; control characters are removed on the way in.
+This module also knows the format of the pages that come with the project: Markdown with YAML
+frontmatter, described in docs/wiki.md.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.errors import AssayError
+from wiki_index.cutting import CODE_CHARS, PASSAGE_CHARS, Section, passages, sections
 from wiki_index.passages import defused
 
 TYPES = (
@@ -28,14 +31,15 @@ TYPES = (
     "reward-hack",
 )
 CONFIDENCES = ("verified", "source-reported", "inferred", "experimental")
-SECTION_CHARS = 2400
+
+Standing = Literal["curated", "reference", "report", "code"]
+"""What a page is, for ranking: written as knowledge; a document or an article; a change or a record
+of work; source code."""
 
 _CONTROL = re.compile(
     r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
     r"|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]"
 )
-_HEADING = re.compile(r"(#{1,4})[ \t]+(\S.*)")
-_FENCE = re.compile(r"^\s*(```|~~~)")
 
 
 class _Model(BaseModel):
@@ -49,18 +53,21 @@ class Source(_Model):
     url: str
 
 
-class Section(_Model):
-    """A piece of a page below one heading."""
+class Claim(_Model):
+    """A measured figure that a page states, with what it was measured on."""
 
-    heading: str
-    text: str
+    gpu: str
+    dtype: str
+    shape: str
+    metric: str
+    value: float
 
 
 class Page(_Model):
     """One page."""
 
-    id: str
-    title: str
+    id: str = Field(min_length=1, max_length=300)
+    title: str = Field(min_length=1)
     type: str
     architectures: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -71,6 +78,16 @@ class Page(_Model):
     symptoms: tuple[str, ...] = ()
     candidate_techniques: tuple[str, ...] = ()
     date: str | None = None
+    techniques: tuple[str, ...] = ()
+    kernel_types: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    repository: str = ""
+    claims: tuple[Claim, ...] = ()
+    evidence: tuple[str, ...] = Field(default=(), description="Ids of pages that it rests on.")
+    standing: Standing = "curated"
+    origin: str = Field(default="", description="Where the source was read from: a URL or a name.")
+    revision: str = Field(default="", description="Commit or version of the source.")
+    licence: str = ""
     body: str = Field(default="", repr=False)
     path: str = ""
 
@@ -79,53 +96,85 @@ class Page(_Model):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def sections(self) -> tuple[Section, ...]:
-        """The body cut at headings; long sections are cut again between blocks."""
-        return tuple(
-            Section(heading=heading, text=piece)
-            for heading, text in _by_heading(self.body)
-            for piece in _pieces(text)
-            if piece.strip()
-        )
+        """The body cut at headings, for reading."""
+        return tuple(sections(self.body))
+
+    def passages(self) -> tuple[Section, ...]:
+        """The body in units of the index; a page without text has its title as the only one."""
+        size = CODE_CHARS if self.standing == "code" else PASSAGE_CHARS
+        return tuple(passages(self.body, size)) or (Section("", self.title),)
+
+    @property
+    def own_url(self) -> tuple[str, ...]:
+        """Where the page itself stands, if it is a copy of something: its first source."""
+        copied = self.standing != "curated"
+        return tuple(source.url for source in self.sources[:1] if copied and source.url)
+
+    @property
+    def links(self) -> tuple[str, ...]:
+        """Every page that this one points at."""
+        return tuple(dict.fromkeys((*self.related, *self.candidate_techniques, *self.evidence)))
 
 
 def read_page(path: Path, root: Path) -> Page:
-    """Read one page file.
+    """Read one page file of the project's own format.
+
+    Raises:
+        AssayError: `invalid_page`, naming the file and the field.
+    """
+    fields, body = read_markdown(path)
+    if fields is None:
+        raise invalid(path, "there is no frontmatter between two lines of ---")
+    if fields.get("date") is not None:
+        fields["date"] = str(fields["date"])
+    return make_page(path, {**fields, "body": body, "path": path.relative_to(root).as_posix()})
+
+
+def read_markdown(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """The cleaned frontmatter of a Markdown file, if it has one, and its body.
+
+    Raises:
+        AssayError: `invalid_page`.
+    """
+    try:
+        text = clean(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise invalid(path, f"cannot be read: {error}") from error
+    front, body = split_frontmatter(text)
+    if front is None:
+        return None, text
+    import yaml  # where pages are read, and not where a server starts
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        fields: Any = _cleaned(yaml.load(front, Loader=loader))  # noqa: S506 a safe one
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise invalid(path, f"its frontmatter is not YAML: {str(error)[:300]}") from error
+    if not isinstance(fields, dict):
+        raise invalid(path, "its frontmatter is not a mapping")
+    return fields, body
+
+
+def make_page(path: Path, fields: dict[str, Any]) -> Page:
+    """A page from its fields.
 
     Raises:
         AssayError: `invalid_page`, naming the file and the field.
     """
     try:
-        text = clean(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _invalid(path, f"cannot be read: {error}") from error
-    front, body = split_frontmatter(text)
-    if front is None:
-        raise _invalid(path, "there is no frontmatter between two lines of ---")
-    import yaml  # where pages are read, and not where a server starts
-
-    try:
-        fields: Any = _cleaned(yaml.safe_load(front))
-    except yaml.YAMLError as error:
-        raise _invalid(path, f"its frontmatter is not YAML: {str(error)[:300]}") from error
-    if not isinstance(fields, dict):
-        raise _invalid(path, "its frontmatter is not a mapping")
-    if fields.get("date") is not None:
-        fields["date"] = str(fields["date"])
-    try:
-        return Page.model_validate(
-            {**fields, "body": body, "path": path.relative_to(root).as_posix()}
-        )
+        return Page.model_validate(fields)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise _invalid(path, f"{where}: {first['msg']}") from error
+        raise invalid(path, f"{where}: {first['msg']}") from error
 
 
-def read_pages(root: Path) -> Iterator[Page]:
-    """Every page below a directory, in order of path. Links out of it are not followed."""
-    for path in sorted(root.rglob("*.md")):
-        if path.resolve().is_relative_to(root.resolve()):
-            yield read_page(path, root)
+def markdown_files(root: Path, pattern: str = "*.md") -> Iterator[Path]:
+    """The files below a directory, in order of path. Links out of it are not followed."""
+    inside = root.resolve()
+    for path in sorted(root.rglob(pattern)):
+        if path.is_file() and path.resolve().is_relative_to(inside):
+            yield path
 
 
 def split_frontmatter(text: str) -> tuple[str | None, str]:
@@ -141,61 +190,22 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
 
 
+def one_line(text: str) -> str:
+    """A field of a page: cleaned, on one line, and unable to end a marked block."""
+    return defused(" ".join(clean(text).split()))
+
+
+def invalid(path: Path, why: str) -> AssayError:
+    """The error of a page that cannot be indexed."""
+    return AssayError("invalid_page", f"{path.name}: {why}.", "See docs/wiki.md for the format.")
+
+
 def _cleaned(value: Any) -> Any:
     """Frontmatter on one line a field, cleaned once more: YAML has escapes of its own."""
     if isinstance(value, str):
-        return defused(" ".join(clean(value).split()))
+        return one_line(value)
     if isinstance(value, list):
         return [_cleaned(item) for item in value]
     if isinstance(value, dict):
         return {_cleaned(key): _cleaned(item) for key, item in value.items()}
     return value
-
-
-def _by_heading(body: str) -> Iterator[tuple[str, str]]:
-    path: list[tuple[int, str]] = []
-    lines: list[str] = []
-    fenced = False
-    for line in body.split("\n"):
-        if _FENCE.match(line):
-            fenced = not fenced
-        match = None if fenced else _HEADING.fullmatch(line.rstrip(" \t"))
-        if match is None:
-            lines.append(line)
-            continue
-        yield " > ".join(title for _, title in path), "\n".join(lines).strip()
-        lines = []
-        level = len(match[1])
-        path = [(depth, title) for depth, title in path if depth < level]
-        path.append((level, match[2].rstrip("#").rstrip() or match[2]))
-    yield " > ".join(title for _, title in path), "\n".join(lines).strip()
-
-
-def _pieces(text: str) -> Iterator[str]:
-    """Blocks between blank lines, packed up to the size; a fence or a table stays whole."""
-    piece = ""
-    for block in _blocks(text):
-        if piece and len(piece) + len(block) > SECTION_CHARS:
-            yield piece
-            piece = ""
-        piece = f"{piece}\n\n{block}" if piece else block
-    yield piece
-
-
-def _blocks(text: str) -> Iterator[str]:
-    lines: list[str] = []
-    fenced = False
-    for line in text.split("\n"):
-        if _FENCE.match(line):
-            fenced = not fenced
-        if line.strip() or fenced:
-            lines.append(line)
-        elif lines:
-            yield "\n".join(lines)
-            lines = []
-    if lines:
-        yield "\n".join(lines)
-
-
-def _invalid(path: Path, why: str) -> AssayError:
-    return AssayError("invalid_page", f"{path.name}: {why}.", "See docs/wiki.md for the format.")

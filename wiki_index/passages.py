@@ -1,12 +1,12 @@
 """What leaves the index: snippets and texts that cannot end the block that marks them as data.
 
-Trusts nothing in a page. Must never let a withheld page's id through.
+Trusts nothing in a page.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from wiki_index.tokens import tokens
 
@@ -22,12 +22,6 @@ def block(text: str) -> str:
 def defused(text: str) -> str:
     """A page cannot end the block that marks it as data."""
     return text.replace("<<<", "‹‹‹").replace(">>>", "›››")
-
-
-def masked(text: str, withheld: Iterable[str]) -> str:
-    """Without the ids of withheld pages."""
-    names = "|".join(re.escape(name) for name in sorted(withheld, key=len, reverse=True))
-    return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", "[withheld]", text) if names else text
 
 
 def snippet(text: str, words: Sequence[str]) -> str:

@@ -16,7 +16,12 @@ from types import TracebackType
 from typing import Any
 
 from sandbox.errors import AssayError
-from wiki_index.models import BuildReport, PageText, SearchAnswer
+from wiki_index.models import BuildReport, IndexStats, IndexVersion, PageText, SearchAnswer
+from wiki_index.sources.base import SourceSpec
+
+Progress = Callable[[str, int, int], None]
+PROGRESS = "progress "
+"""Starts a line that is not the answer yet."""
 
 
 class WikiClient:
@@ -34,22 +39,31 @@ class WikiClient:
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
 
-    def build(self, sources: Sequence[Path], deny: Sequence[str] = ()) -> BuildReport:
+    def build(
+        self,
+        sources: Sequence[SourceSpec | Path],
+        deny: Sequence[str] = (),
+        on_progress: Progress | None = None,
+    ) -> BuildReport:
         """See `WikiIndex.build`."""
-        answer = self._ask("build", sources=[str(path) for path in sources], deny=list(deny))
+        named = [
+            SourceSpec(kind="pages", location=str(item)) if isinstance(item, Path) else item
+            for item in sources
+        ]
+        answer = self._ask(
+            "build",
+            on_progress,
+            sources=[spec.model_dump() for spec in named],
+            deny=list(deny),
+        )
         return BuildReport.model_validate(answer)
 
     def search(
-        self,
-        query: str,
-        k: int = 8,
-        type: str | None = None,
-        architecture: str | None = None,
-        tag: str | None = None,
+        self, query: str, k: int = 8, expand: str | None = None, **filters: str | None
     ) -> SearchAnswer:
         """See `WikiIndex.search`."""
         return SearchAnswer.model_validate(
-            self._ask("search", query=query, k=k, type=type, architecture=architecture, tag=tag)
+            self._ask("search", None, query=query, k=k, expand=expand, **filters)
         )
 
     def read(self, page_id: str, section: str | None = None, max_chars: int = 6000) -> PageText:
@@ -57,6 +71,14 @@ class WikiClient:
         return PageText.model_validate(
             self._ask("read", page_id=page_id, section=section, max_chars=max_chars)
         )
+
+    def stats(self) -> IndexStats:
+        """See `WikiIndex.stats`."""
+        return IndexStats.model_validate(self._ask("stats"))
+
+    def rollback(self, version: str | None = None) -> IndexVersion:
+        """See `WikiIndex.rollback`."""
+        return IndexVersion.model_validate(self._ask("rollback", version=version))
 
     def close(self) -> None:
         """End the worker."""
@@ -77,10 +99,10 @@ class WikiClient:
     ) -> None:
         self.close()
 
-    def _ask(self, method: str, **arguments: Any) -> Any:
+    def _ask(self, method: str, on_progress: Progress | None = None, **arguments: Any) -> Any:
         line = json.dumps({"method": method, "arguments": arguments}) + "\n"
-        with self._lock:
-            reply = self._exchange(line) or self._exchange(line)  # once more if the worker died
+        with self._lock:  # and once more if the worker died
+            reply = self._exchange(line, on_progress) or self._exchange(line, on_progress)
         if reply is None:
             raise AssayError("wiki_failed", "The wiki worker died twice.", "Run: assay doctor")
         answer = json.loads(reply)
@@ -88,13 +110,17 @@ class WikiClient:
             raise AssayError(*answer["error"])
         return answer["result"]
 
-    def _exchange(self, line: str) -> str | None:
+    def _exchange(self, line: str, on_progress: Progress | None) -> str | None:
         process = self._start()
         assert process.stdin is not None and process.stdout is not None
         try:
             process.stdin.write(line)
             process.stdin.flush()
             reply = process.stdout.readline()
+            while reply.startswith(PROGRESS):
+                if on_progress is not None:
+                    on_progress(*json.loads(reply.removeprefix(PROGRESS)))
+                reply = process.stdout.readline()
         except OSError:
             reply = ""
         if not reply:
@@ -139,7 +165,10 @@ def main(directory: Path, deny: Sequence[str] = ()) -> None:
         request = json.loads(line)
         arguments = request["arguments"]
         if request["method"] == "build":
-            arguments["sources"] = [Path(path) for path in arguments["sources"]]
+            arguments["sources"] = [
+                SourceSpec.model_validate(item) for item in arguments["sources"]
+            ]
+            arguments["on_progress"] = _say
         try:
             result = getattr(index, request["method"])(**arguments)
             answer = {"result": result.model_dump(mode="json")}
@@ -147,6 +176,11 @@ def main(directory: Path, deny: Sequence[str] = ()) -> None:
             answer = {"error": [error.code, error.message, error.hint]}
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def _say(doing: str, done: int, total: int) -> None:
+    sys.stdout.write(f"{PROGRESS}{json.dumps([doing, done, total])}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -204,6 +204,32 @@ def test_wiki_search_is_a_list(tmp_path: Path) -> None:
     assert len(found) <= 3
 
 
+def test_wiki_sources_are_added_built_and_removed(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    assay_json("init", "--state", str(state))
+    where = ("--state", str(state))
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "one.md").write_text("# Quirks of wgmma\n\nthe frobnicator must be primed\n")
+    assert assay_json("wiki", "add", "markdown", str(notes), *where)["name"] == "notes"
+    assert [s["kind"] for s in assay_json("wiki", "list", *where)] == ["markdown"]
+    built = assay_json("wiki", "build", *where)
+    assert (built["changed"], built["removed"]) == (1, 0)
+    (found,) = assay_json("wiki", "search", "frobnicator", "--type", "note", *where)
+    assert found["page_id"] == "notes/one"
+    assert assay_json("wiki", "stats", *where)["by_type"]["note"] == 1
+    earlier = assay_json("wiki", "rollback", *where)
+    assert earlier["version"] != built["version"]
+    assert assay_json("wiki", "search", "frobnicator", "--type", "note", *where) == []
+    assay_json("wiki", "remove", "notes", *where)
+    assert assay_json("wiki", "build", *where)["removed"] == 1
+    answer = assay_json("wiki", "search", "last wave idle SMs", "--expand", *where)
+    assert answer["trails"][0]["pattern"]["page_id"] == "pattern-tail-effect"
+    status, refused, _ = run("wiki", "add", "package", "no-such-package-anywhere", *where, "--json")
+    assert status == 1
+    assert refused["error"]["code"] == "missing_source"
+
+
 def test_problems_can_be_listed_shown_and_added(prepared: Prepared, tmp_path: Path) -> None:
     where = ("--state", str(prepared.state))
     names = {row["problem"] for row in assay_json("problem", "list", *where)}
