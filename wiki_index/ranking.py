@@ -30,7 +30,7 @@ Embed = Callable[[str], np.ndarray]
 JUDGED = 5
 ALL_WORDS, MANY_WORDS = 0.75, 0.4
 SOME_MEANING, MUCH_MEANING = 0.3, 0.4
-CLEAR_CONCEPT = 0.45
+CLEAR_CONCEPT, SOME_CONCEPT = 0.45, 0.36
 """When the best pages are an answer: by the share of the query's words, rare ones counting more, by
 the cosine, and by the likeness of a concept's description. Measured against queries on other matters."""
 
@@ -78,6 +78,11 @@ class Ranked:
             or meaning.max() >= MUCH_MEANING
             or self.described >= CLEAR_CONCEPT
         )
+
+    @property
+    def may_answer(self) -> bool:
+        """Whether the query is at least somewhat like what is known."""
+        return self.answers or self.described >= SOME_CONCEPT
 
 
 class Ranker:

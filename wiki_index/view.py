@@ -31,6 +31,7 @@ MOST_COMPARED = 3000
 LEAST_SHARE = 0.25
 """A page whose score is a smaller share of the best one's is noise."""
 
+WEAK = "These match weakly: read one before you rely on it, or ask again with an identifier or a symptom."
 NOTHING = (
     "Nothing good was found. Use an exact identifier (tcgen05.mma), a symptom (bank conflicts), or "
     "fewer words and no filters."
@@ -98,13 +99,14 @@ class View:
             if not fitting.any():
                 return self._none(self._no_such(filters))
         ranked = self._ranker.rank(query, fitting)
-        if not ranked.answers:
+        if not ranked.may_answer:
             return self._none(NOTHING)
         most = max(1, min(k, MOST_HITS))
         good = np.flatnonzero(ranked.scores >= LEAST_SHARE * ranked.scores[0])[:most]
         return SearchAnswer(
             hits=tuple(self._hit(ranked, place, words) for place in good),
             trails=trails(self, [int(ranked.rows[place]) for place in good]) if graph else (),
+            note="" if ranked.answers else WEAK,
             index_version=self.version,
         )
 

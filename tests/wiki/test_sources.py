@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.errors import AssayError
@@ -199,6 +199,7 @@ def test_a_symbol_is_read_as_a_section(tmp_path: Path) -> None:
     ),
     st.sampled_from([".cu", ".py"]),
 )
+@example(["namespace a ", "{", "namespace a ", "}"], ".cu")
 def test_no_code_is_lost_whatever_it_looks_like(parts: list[str], suffix: str) -> None:
     text = "".join(parts)
     kept = "".join("".join(symbol.text.split()) for symbol in symbols(text, suffix))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -48,7 +49,8 @@ def symbols(text: str, suffix: str) -> list[Symbol]:
 
 def _python(text: str) -> list[Symbol] | None:
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings(action="ignore"):  # about its escapes: not this program's
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     lines = text.split("\n")
@@ -100,6 +102,7 @@ def _cpp(text: str) -> Iterator[Symbol]:
         elif mark == "}":
             depth = max(0, depth - 1)
             if depth < scopes:
+                yield from _symbol(text, start, match.start(), REST)
                 scopes, start = depth, place
             elif depth == scopes and body and not _goes_on(blank, place):
                 yield from _symbol(text, start, place, _name(blank[start:place]))

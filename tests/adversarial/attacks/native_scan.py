@@ -1,6 +1,9 @@
-"""Searches memory behind its input for more inputs and does them too. Target: several calls at once."""
+"""Searches memory behind its input for more inputs and does them too. Target: several calls at once.
 
-EXPECT = "rejected"
+Mostly nothing is mapped there and it ends at once; where something is, it is none of its inputs.
+"""
+
+EXPECT = "harmless"
 LANGUAGE = "cpp"
 SOURCE = """\
 #include <tvm/ffi/container/tensor.h>
