@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,13 +23,19 @@ from sandbox.errors import SandboxFailure
 from sandbox.launch import FAILED
 from sandbox.outputs import collect
 from sandbox.process import Process
-from sandbox.runtime import Mount, runtime_mounts
+from sandbox.runtime import START, Mount, bare_python, runtime_mounts
 from sandbox.slots import Slot, lease
+
+MEMORY_BYTES = min(64 << 30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
+"""What all processes of a sandbox may use together: half of the machine's memory, and never too much."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a command may use. `address_bytes` breaks CUDA; `data_bytes` does not."""
+    """What a command may use: each process, but `wall_s` and `memory_bytes` are for all together.
+
+    `address_bytes` breaks CUDA; `data_bytes` does not.
+    """
 
     wall_s: float = 60.0
     cpu_s: int = 120
@@ -39,6 +45,7 @@ class Limits:
     tmp_bytes: int = 1 << 30
     data_bytes: int | None = 8 << 30
     address_bytes: int | None = None
+    memory_bytes: int | None = MEMORY_BYTES
 
     def inner(self) -> dict[str, int]:
         """Those that the launcher sets."""
@@ -74,6 +81,14 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A way to isolate. `launcher` is the program that carries out `sandbox.bwrap`'s options."""
+
+    name: str
+    launcher: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Completed:
     """How a command ended. `outputs` are the files it left in `/sandbox/out`."""
 
@@ -87,18 +102,17 @@ class Completed:
 class Sandbox:
     """Runs commands at one isolation level."""
 
-    level = "bwrap"
-
-    def __init__(self, work: Path, program: str) -> None:
+    def __init__(self, work: Path, level: Level) -> None:
         self.work = work
-        self.program = program
+        self.level: str = level.name
+        self.launcher = level.launcher
 
     def run(self, command: Command) -> Completed:
         """Run a command to its end or its wall-clock limit.
 
         Raises:
             SandboxFailure: the sandbox could not be set up; the command did not run.
-            CandidateFailure: it left too many or too large files.
+            CandidateFailure: it used too much memory, or left too many or too large files.
         """
         with self.start(command) as process:
             returncode = process.wait(command.limits.wall_s)
@@ -123,7 +137,7 @@ class Sandbox:
         """Start a command.
 
         Raises:
-            SandboxFailure: no slot is free, or bubblewrap cannot be started.
+            SandboxFailure: no slot is free, or the sandbox cannot be started.
         """
         slot = lease(self.work)
         try:
@@ -151,7 +165,7 @@ class Sandbox:
     def _spawn(self, command: Command, slot: Slot) -> Process:
         info_read, info_write = os.pipe()
         argv = bwrap.command_line(
-            program=self.program,
+            launcher=self.launcher,
             mounts=(*runtime_mounts(), *command.mounts),
             inputs=slot.inputs,
             outputs=slot.outputs,
@@ -176,49 +190,72 @@ class Sandbox:
             )
         except OSError as error:
             os.close(info_read)
-            raise SandboxFailure("sandbox_failed", f"Cannot start bubblewrap: {error}.") from error
+            raise SandboxFailure("sandbox_failed", f"Cannot start the sandbox: {error}.") from error
         finally:
             os.close(info_write)
-        return Process(popen, slot, info_read)
+        return Process(popen, slot, info_read, command.limits.memory_bytes)
 
 
 class LazySandbox(Sandbox):
     """A sandbox that is opened and tested when it is first used."""
 
     def __init__(self, work: Path) -> None:
-        super().__init__(work, "")
+        super().__init__(work, Level("", ()))
         self._lock = threading.Lock()
 
     def start(self, command: Command) -> Process:
         with self._lock:
-            if not self.program:
+            if not self.launcher:
                 opened = open_sandbox(self.work)
-                self.program = opened.program
+                self.level, self.launcher = opened.level, opened.launcher
         return super().start(command)
 
 
-def open_sandbox(work: Path) -> Sandbox:
-    """The strongest sandbox that this machine offers, after its self-test.
+def levels() -> tuple[Level, ...]:
+    """The ways to isolate that this machine might offer, the best first.
+
+    Bubblewrap is used and reviewed by many; root can make the same namespaces without it. Less than
+    that is no sandbox: without a process namespace nothing ends for sure (docs/decisions).
+    """
+    found = []
+    program = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin") or shutil.which("bwrap")
+    if program is not None:
+        found.append(Level("bwrap", (program,)))
+    if os.geteuid() == 0:
+        library = str(Path(__file__).resolve().parents[1])
+        words = (bare_python(), "-I", "-S", "-B", "-c", START.format(module="native"), library)
+        found.append(Level("native", words))
+    return tuple(found)
+
+
+def open_sandbox(work: Path, offered: Sequence[Level] | None = None) -> Sandbox:
+    """The best sandbox that this machine offers and whose self-test passes.
 
     Args:
         work: a directory for slots that only this user can enter.
+        offered: by default `levels()`.
 
     Raises:
-        SandboxFailure: `sandbox_unavailable`, with what to install or change.
+        SandboxFailure: `sandbox_unavailable`, with what each level said and what to change.
     """
-    program = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin") or shutil.which("bwrap")
-    if program is None:
-        raise SandboxFailure(
-            "sandbox_unavailable",
-            "bubblewrap is not installed, so nothing can be run safely.",
-            "Install it with: apt-get install -y bubblewrap",
-        )
-    work.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sandbox = Sandbox(work, program)
     from sandbox.selftest import require, self_test
 
-    require(self_test(sandbox))
-    return sandbox
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    refused = []
+    for level in levels() if offered is None else offered:
+        sandbox = Sandbox(work, level)
+        try:
+            require(self_test(sandbox))
+        except SandboxFailure as error:
+            refused.append(f"{level.name}: {error.message}")
+        else:
+            return sandbox
+    raise SandboxFailure(
+        "sandbox_unavailable",
+        "Nothing can be run safely here. " + (" ".join(refused) or "bubblewrap is not installed."),
+        "Install bubblewrap (apt-get install -y bubblewrap). In a container, allow namespaces: "
+        "--cap-add SYS_ADMIN --security-opt seccomp=unconfined --security-opt apparmor=unconfined.",
+    )
 
 
 def _place(directory: Path, name: str, content: bytes) -> None:

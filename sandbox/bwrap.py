@@ -1,4 +1,7 @@
-"""The bubblewrap command line: namespaces, an allow-list of read-only binds, nothing inherited."""
+"""The sandbox's command line: namespaces, an allow-list of read-only binds, nothing inherited.
+
+The options are bubblewrap's; `sandbox.native` understands those that stand here.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from sandbox.runtime import LIBRARY, SYSTEM_FILES, SYSTEM_PATHS, Mount, bare_pyt
 INPUTS = "/sandbox/in"
 OUTPUTS = "/sandbox/out"
 LAUNCHER = f"{LIBRARY}/sandbox/launch.py"
-ZYGOTE = f"{LIBRARY}/sandbox/zygote.py"
 
 WRITABLE = ("/tmp", "/dev", "/proc", OUTPUTS)  # noqa: S108 - inside, private and empty
 SHM_BYTES = 512 << 20
@@ -22,7 +24,7 @@ SHM_BYTES = 512 << 20
 
 def command_line(
     *,
-    program: str,
+    launcher: Sequence[str],
     mounts: Sequence[Mount],
     inputs: Path,
     outputs: Path,
@@ -52,7 +54,7 @@ def command_line(
     every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]
     return [
         *_first_to_die(),
-        program,
+        *launcher,
         *_namespaces(),
         *_identity(uid),
         "--info-fd",
@@ -77,7 +79,7 @@ def command_line(
 
 def zygote_command_line(
     *,
-    program: str,
+    launcher: Sequence[str],
     mounts: Sequence[Mount],
     env: Mapping[str, str],
     as_root: bool,
@@ -93,7 +95,7 @@ def zygote_command_line(
     kept = ["CAP_SYS_ADMIN", "CAP_SETPCAP", *(["CAP_SETUID", "CAP_SETGID"] if as_root else [])]
     return [
         *_first_to_die(),
-        program,
+        *launcher,
         *_namespaces(),
         *identity,
         "--cap-drop",

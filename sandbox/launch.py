@@ -9,18 +9,15 @@ the ones it was given. Any step that fails ends the process before the command s
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import resource
-import signal
 import sys
 from typing import Any
 
 FAILED = 121
 """Exit status of a launcher that could not confine itself: a failure of the sandbox."""
 
-_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _LIMITS = {
     "cpu_s": resource.RLIMIT_CPU,
     "file_bytes": resource.RLIMIT_FSIZE,
@@ -51,9 +48,8 @@ def confine(policy: dict[str, Any]) -> None:
     Raises:
         OSError: a step failed; the caller must end, not go on.
     """
-    from sandbox import landlock, seccomp
+    from sandbox import kernel, landlock, seccomp
 
-    libc = ctypes.CDLL(None, use_errno=True)
     if policy["cpus"]:
         os.sched_setaffinity(0, policy["cpus"])
     for name, value in policy["limits"].items():
@@ -61,38 +57,22 @@ def confine(policy: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     uid = policy.get("uid")
     if uid is not None:
-        _drop_privileges(libc, uid)
-    _clear_capabilities(libc)
-    _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
-    # A change of uid clears the parent-death signal: set it (again) here.
-    _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.drop_from_bounding_set()
+        _become(uid)
+    kernel.set_capabilities()
+    kernel.prctl(kernel.SET_NO_NEW_PRIVS, 1)
+    kernel.die_with_parent()
     landlock.restrict(policy["readable"], policy["writable"])
     os.chdir(policy["directory"])
     seccomp.install()
 
 
-def _drop_privileges(libc: ctypes.CDLL, uid: int) -> None:
-    for capability in range(64):
-        if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-            break
+def _become(uid: int) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)  # from 0 to another: the kernel clears every capability
     if os.getresuid() != (uid, uid, uid) or os.getgroups():
         raise OSError("privileges were not dropped")
-
-
-def _clear_capabilities(libc: ctypes.CDLL) -> None:
-    """Empty the effective, permitted and inheritable sets, whatever was in them."""
-    version_3 = 0x20080522
-    header = (ctypes.c_uint32 * 2)(version_3, 0)
-    if libc.capset(header, (ctypes.c_uint32 * 6)()) != 0:
-        raise OSError(ctypes.get_errno(), "capset")
-
-
-def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl({option})")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A running command inside a sandbox: wait for it, pause it, end it with everything that it started.
 
-The trusted side knows the first process of the sandbox's PID namespace, as bubblewrap names it, and
+The trusted side knows the first process of the sandbox's PID namespace, and
 acts on the whole namespace through it.
 """
 
@@ -26,6 +26,7 @@ PAUSE_SCANS = 20
 PAUSE_S = 5.0
 TOLERATED_NS = 100_000
 TOLERATED_TIMES = 2
+LOOK_S = 0.25
 NOT_RUNNING = frozenset("TtZX")
 
 
@@ -35,11 +36,14 @@ class Namespace:
     Args:
         pid: the first process, as the trusted side numbers it.
         pidfd: a descriptor of it, owned from now on.
+        memory_bytes: what all processes inside may use together.
     """
 
-    def __init__(self, pid: int, pidfd: int) -> None:
+    def __init__(self, pid: int, pidfd: int, memory_bytes: int | None = None) -> None:
         self._pid = pid
         self._pidfd = pidfd
+        self._memory_bytes = memory_bytes
+        self._look_at = 0.0
         self._stopped_at: dict[int, int] | None = None
         self._went_on = 0
 
@@ -52,6 +56,25 @@ class Namespace:
         """End every process inside and wait until they are gone."""
         self.condemn()
         select.select([self._pidfd], [], [], 10.0)  # readable once the namespace is dead
+
+    def look(self) -> None:
+        """See, a few times a second at most, whether what is inside uses too much memory together.
+
+        The kernel's own limits are for each process. Memory that no process has mapped is not counted.
+
+        Raises:
+            CandidateFailure: it does.
+        """
+        if self._memory_bytes is None or time.monotonic() < self._look_at:
+            return
+        inside = self.inside()
+        if sum(map(_memory, inside)) > self._memory_bytes < sum(map(_memory_share, inside)):
+            raise CandidateFailure(
+                "out_of_memory",
+                f"Its processes used more than {self._memory_bytes / (1 << 30):.3g} GiB of memory.",
+                "Start fewer processes, or keep less in each.",
+            )
+        self._look_at = time.monotonic() + LOOK_S
 
     def pause(self) -> None:
         """Stop every process inside; once this returns, nothing of it runs until `resume`.
@@ -113,10 +136,16 @@ class Namespace:
 class Process:
     """A running command. Leaving its context kills it with everything it started."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], slot: Slot, info: int) -> None:
+    def __init__(
+        self,
+        popen: subprocess.Popen[bytes],
+        slot: Slot,
+        info: int,
+        memory_bytes: int | None = None,
+    ) -> None:
         self._popen = popen
         self._slot = slot
-        self.namespace = _first_process(info)
+        self.namespace = _first_process(info, memory_bytes)
         self._stdout = Tail(popen.stdout)
         self._stderr = Tail(popen.stderr)
         self._released = False
@@ -126,11 +155,18 @@ class Process:
         return self._slot
 
     def wait(self, timeout_s: float) -> int | None:
-        """The exit status, or None if it still runs after that long."""
-        try:
-            return self._popen.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+        """The exit status, or None if it still runs after that long.
+
+        Raises:
+            CandidateFailure: it uses more memory than it may.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self._popen.wait(min(left, LOOK_S))
+            if self.namespace is not None:
+                self.namespace.look()
+        return self._popen.poll()
 
     def kill(self) -> None:
         """End the whole process namespace and wait until it is gone."""
@@ -273,6 +309,26 @@ def _run_times(pid: int) -> dict[int, int]:
     return found
 
 
+def _memory(pid: int) -> int:
+    """Bytes of a process that are no file's; shared ones count in each process."""
+    return _kilobytes(f"/proc/{pid}/status", (b"RssAnon:", b"RssShmem:", b"VmSwap:")) << 10
+
+
+def _memory_share(pid: int) -> int:
+    """The same, what is shared divided by those who share it; the kernel takes longer to say so."""
+    names = (b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:")
+    return _kilobytes(f"/proc/{pid}/smaps_rollup", names) << 10
+
+
+def _kilobytes(path: str, names: tuple[bytes, ...]) -> int:
+    found = 0
+    with contextlib.suppress(OSError):  # it ended
+        for line in _read(path).splitlines():
+            if line.startswith(names):
+                found += int(line.split()[1])
+    return found
+
+
 def _read(path: str) -> bytes:
     """A file below /proc. There are thousands in a measurement, so no objects are made for them."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -285,8 +341,8 @@ def _read(path: str) -> bytes:
         os.close(descriptor)
 
 
-def _first_process(info: int) -> Namespace | None:
-    """The namespace's first process, which bubblewrap names on the info pipe."""
+def _first_process(info: int, memory_bytes: int | None) -> Namespace | None:
+    """The namespace's first process, which is named on the info pipe."""
     with os.fdopen(info, "rb") as file:
         deadline = time.monotonic() + 10.0
         text = b""
@@ -298,6 +354,6 @@ def _first_process(info: int) -> Namespace | None:
                 break
     try:
         pid = int(json.loads(text)["child-pid"])
-        return Namespace(pid, os.pidfd_open(pid))
+        return Namespace(pid, os.pidfd_open(pid), memory_bytes)
     except (ValueError, KeyError, ProcessLookupError):
-        return None  # bubblewrap failed or the command already ended
+        return None  # the sandbox failed or the command already ended

@@ -13,6 +13,9 @@ SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/ld.so.conf", "/et
 LIBRARY = "/sandbox/lib"
 """Where this package appears inside; nothing else of the project does."""
 
+START = "import sys; sys.path.insert(0, sys.argv[1]); import sandbox.{module} as m; m.main(sys.argv[2:])"
+"""For `python -I -c`: runs a module of this package, found below the first argument."""
+
 
 @dataclass(frozen=True)
 class Mount:

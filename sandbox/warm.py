@@ -18,7 +18,7 @@ from sandbox.box import Limits, Sandbox
 from sandbox.errors import SandboxFailure
 from sandbox.gpu import Gpu, driver_mounts, library_path
 from sandbox.process import Namespace, Tail
-from sandbox.runtime import LIBRARY, python, runtime_mounts
+from sandbox.runtime import LIBRARY, START, python, runtime_mounts
 from sandbox.slots import Slot, lease
 
 START_S = 120.0
@@ -58,6 +58,8 @@ class Program:
     module: str
     function: str
 
+
+ZYGOTE = START.format(module="zygote")
 
 RUNNER = Program("sandbox.runner.main", "main")
 
@@ -125,7 +127,7 @@ class Zygote:
         """Start it without waiting for its imports.
 
         Raises:
-            SandboxFailure: bubblewrap cannot be started.
+            SandboxFailure: the sandbox cannot be started.
         """
         if self._popen is not None and self._popen.poll() is None:
             return
@@ -136,20 +138,19 @@ class Zygote:
             drivers = driver_mounts() if self._gpu else ()
             mounts = (*runtime_mounts(), *drivers)
             settings = {
-                "library": LIBRARY,
                 "control": inner.fileno(),
                 "imports": list(self._imports),
                 "kept": [m.target for m in mounts if m.target.startswith("/tmp/")],  # noqa: S108
             }
             argv = bwrap.zygote_command_line(
-                program=self._sandbox.program,
+                launcher=self._sandbox.launcher,
                 mounts=mounts,
                 devices=self._gpu.nodes() if self._gpu else (),
                 env=ENVIRONMENT
                 | library_path(drivers)
                 | (WITHOUT_GPU if self._gpu is None else {}),
                 as_root=self._slot.uid is not None,
-                argv=(python(), "-I", "-B", bwrap.ZYGOTE, json.dumps(settings)),
+                argv=(python(), "-I", "-B", "-c", ZYGOTE, LIBRARY, json.dumps(settings)),
             )
             try:
                 self._popen = subprocess.Popen(
@@ -165,7 +166,7 @@ class Zygote:
             except OSError as error:
                 self._slot.release()
                 raise SandboxFailure(
-                    "sandbox_failed", f"Cannot start bubblewrap: {error}."
+                    "sandbox_failed", f"Cannot start the sandbox: {error}."
                 ) from error
         self._words = Tail(self._popen.stderr)
         self._ready = False
@@ -237,7 +238,8 @@ class Zygote:
         if not descriptors:
             os.close(reader)
             raise self._died()
-        return Child(Namespace(_pid(descriptors[0]), descriptors[0]), slot, reader)
+        child = Namespace(_pid(descriptors[0]), descriptors[0], limits.memory_bytes)
+        return Child(child, slot, reader)
 
     def _await_ready(self) -> None:
         if self._ready:

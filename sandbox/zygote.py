@@ -1,6 +1,6 @@
 """The fork server inside a sandbox: imports once, then one confined, single-use child a request.
 
-Started by bubblewrap as `python zygote.py POLICY-JSON`, with the right to make namespaces and no
+Started inside a sandbox, with the right to make namespaces and no
 other. It is trusted: no candidate code ever runs in it, it knows no secret, and its children lose
 its rights before they read anything. A child has its own process, mount, network, IPC and host-name
 namespaces, its own /tmp and /proc, and is confined by the launcher's own steps.
@@ -17,34 +17,27 @@ Protocol on the control descriptor:
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
 import os
-import signal
 import socket
 import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-_NEWNS, _NEWCGROUP, _NEWUTS, _NEWIPC, _NEWPID, _NEWNET = (
-    0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x20000000, 0x40000000,
-)  # fmt: skip
-_NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE = 2, 4, 8, 1 << 12, 1 << 14, 1 << 18
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+from sandbox import kernel
+from sandbox.launch import confine
 
 CHANNEL = 3
 MAX_REQUEST = 1 << 17
-
-_libc = ctypes.CDLL(None, use_errno=True)
+PLAIN = kernel.NO_SUID | kernel.NO_DEVICES
 
 
 def main(arguments: list[str]) -> None:
     """Serve fork requests until the other side closes the control socket."""
     settings = json.loads(arguments[0])
-    sys.path.insert(0, settings["library"])
     control = socket.socket(fileno=settings["control"])
     own_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     for module in settings["imports"]:
@@ -81,9 +74,9 @@ def _fork(own_namespace: int, program: Callable[[], None]) -> int:
         A pidfd of the child.
     """
     # `unshare` says where children go, once; going back to the own namespace allows it again.
-    if _libc.setns(own_namespace, _NEWPID) < 0:
+    if not kernel.enter(own_namespace, kernel.NEW_PROCESSES):
         return _fork_twice(program)
-    _check(_libc.unshare(_NEWPID), "unshare(PID)")
+    kernel.unshare(kernel.NEW_PROCESSES)
     child = os.fork()
     if child == 0:
         program()
@@ -96,8 +89,8 @@ def _fork_twice(program: Callable[[], None]) -> int:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         ours.close()
-        _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl(PDEATHSIG)")
-        _check(_libc.unshare(_NEWPID), "unshare(PID)")
+        kernel.die_with_parent()
+        kernel.unshare(kernel.NEW_PROCESSES)
         child = os.fork()
         if child == 0:
             theirs.close()
@@ -134,11 +127,9 @@ def _become(request: dict[str, Any], channel: int, output: int) -> None:
     os.dup2(output, 2)
     os.dup2(channel, CHANNEL)
     os.closerange(CHANNEL + 1, 4096)
-    from sandbox.launch import confine
-
     confine(policy)
     # After a change of uid /proc/self belongs to root; CUDA and Python want to read their own.
-    _check(_libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0), "prctl(DUMPABLE)")
+    kernel.prctl(kernel.SET_DUMPABLE, 1)
     module, function = request["program"]
     getattr(importlib.import_module(module), function)()
     sys.stdout.flush()
@@ -147,42 +138,24 @@ def _become(request: dict[str, Any], channel: int, output: int) -> None:
 
 def _separate(policy: dict[str, Any]) -> None:
     """Own namespaces and private writable file systems."""
-    _check(_libc.unshare(_NEWNS | _NEWNET | _NEWIPC | _NEWUTS), "unshare")
-    _libc.unshare(_NEWCGROUP)  # absent on some kernels, and nothing depends on it
-    _mount(None, "/", None, _REC | _PRIVATE)
+    kernel.unshare(kernel.NEW_MOUNTS | kernel.NEW_NETWORK | kernel.NEW_IPC | kernel.NEW_HOST_NAME)
+    kernel.may_unshare(kernel.NEW_CGROUP)  # absent on some kernels, and nothing depends on it
+    kernel.mount(None, "/", None, kernel.RECURSIVE | kernel.PRIVATE)
     # What is bound below /tmp (a virtual environment, say) must not vanish under the private one.
     kept = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in policy["kept"]}
-    size = policy["tmp_bytes"]
+    size = f"size={policy['tmp_bytes']}"
     owner = "" if policy["uid"] is None else f",uid={policy['uid']}"
-    _mount("tmpfs", "/tmp", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
+    kernel.mount("tmpfs", "/tmp", "tmpfs", PLAIN, f"{size},mode=1777")  # noqa: S108
     for path, descriptor in kept.items():
         os.makedirs(path, mode=0o755)  # noqa: PTH103
-        _mount(f"/proc/self/fd/{descriptor}", path, None, _BIND | _REC)
+        kernel.mount(f"/proc/self/fd/{descriptor}", path, None, kernel.BIND | kernel.RECURSIVE)
         os.close(descriptor)
-    _mount("tmpfs", "/dev/shm", "tmpfs", _NOSUID | _NODEV, f"size={size},mode=1777")  # noqa: S108
-    _mount("tmpfs", policy["inputs"], "tmpfs", _NOSUID | _NODEV, f"size={size},mode=0755{owner}")
-    _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC)
-
-
-def _mount(
-    source: str | None, target: str, kind: str | None, flags: int, data: str | None = None
-) -> None:
-    words = [None if word is None else word.encode() for word in (source, target, kind, data)]
-    result = _libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3])
-    _check(result, f"mount {target}")
+    kernel.mount("tmpfs", "/dev/shm", "tmpfs", PLAIN, f"{size},mode=1777")  # noqa: S108
+    kernel.mount("tmpfs", policy["inputs"], "tmpfs", PLAIN, f"{size},mode=0755{owner}")
+    kernel.mount("proc", "/proc", "proc", PLAIN | kernel.NO_EXEC)
 
 
 def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-
-
-def _check(result: int, what: str) -> None:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -38,7 +38,7 @@ def diagnose(settings: Settings) -> list[Check]:
     return [
         Check(name="python", ok=True, detail=f"{sys.version.split()[0]} at {sys.prefix}"),
         *_packages(),
-        _program("bubblewrap", "bwrap", "apt-get install -y bubblewrap", required=True),
+        _program("bubblewrap", "bwrap", "apt-get install -y bubblewrap"),
         _sandbox(state),
         _program("C++ compiler", "g++", "apt-get install -y g++"),
         _nvcc(),

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.judge.arena import Arena, Batch, DeviceArena, Layout, make_arena
+from sandbox.process import LOOK_S
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
@@ -161,9 +162,10 @@ class Arm:
             clocked: the GPU itself keeps turns and time.
 
         Raises:
-            CandidateFailure: it raised, crashed, hung, or broke the protocol.
+            CandidateFailure: it raised, crashed, hung, used too much memory, or broke the protocol.
         """
         arena, namespace = self.arena, self._child.namespace
+        namespace.look()
         step = step or (1 if arena.layout.device.type == "cpu" else len(batch))
         request = {"op": op, "count": len(batch), "values": batch.scalars(), "step": step}
         arena.prepare(batch, step)
@@ -194,6 +196,10 @@ class Arm:
         exchange = _Exchange(self, request, descriptors, timeout_s)
         exchange.send()
         return exchange.receive()
+
+    def look(self) -> None:
+        """See whether it uses too much memory."""
+        self._child.namespace.look()
 
     def check(self, packet: bytes, nonce: str) -> dict[str, Any]:
         """An answer that is one, and says that all went well."""
@@ -248,23 +254,28 @@ class _Exchange:
             raise self._arm.died() from error
 
     def waiting(self) -> bool:
-        if time.monotonic() > self._deadline:
-            raise self._too_late()
-        return bool(select.select([self._arm.channel], [], [], 0)[0])
+        return self._answered(0)
 
     def receive(self) -> dict[str, Any]:
+        while not self._answered(LOOK_S):
+            pass
         try:
             answer = self._arm.channel.recv(MAX_ANSWER)
-        except TimeoutError:
-            raise self._too_late() from None
         except OSError as error:
             raise self._arm.died() from error
         if not answer:
             raise self._arm.died()
         return self._arm.check(answer, self._nonce)
 
-    def _too_late(self) -> CandidateFailure:
-        return CandidateFailure("timeout", f"No answer within {self._timeout_s:.0f} s.")
+    def _answered(self, within_s: float) -> bool:
+        if select.select([self._arm.channel], [], [], within_s)[0]:
+            return True
+        left = self._deadline - time.monotonic()
+        if left < 0:
+            raise CandidateFailure("timeout", f"No answer within {self._timeout_s:.0f} s.")
+        if self._timeout_s - left > LOOK_S:  # never during a short call: it would count
+            self._arm.look()
+        return False
 
 
 def _memory(content: bytes) -> BinaryIO:

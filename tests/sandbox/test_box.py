@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -15,13 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.box import Command, Completed, Limits, Sandbox, open_sandbox
+from sandbox.box import Command, Completed, Level, Limits, Sandbox, levels, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
+from sandbox.launch import FAILED
 from sandbox.process import MAX_STREAM_BYTES, TOLERATED_TIMES, Process, _threads, run_times
 from sandbox.runtime import Mount, python
 from sandbox.selftest import self_test
 
 ROOT = os.geteuid() == 0
+BROKEN = Level("broken", ("/bin/false",))
+
+
+@pytest.fixture(scope="module", params=levels(), ids=lambda level: level.name)
+def sandbox(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """Each way to isolate: every test here is for all of them."""
+    return open_sandbox(tmp_path_factory.mktemp("work"), offered=[request.param])
 
 
 def run(sandbox: Sandbox, code: str, **limits: int | float) -> Completed:
@@ -44,11 +51,29 @@ def test_the_self_test_passes_and_tests_something(sandbox: Sandbox) -> None:
     assert len(result.checks) >= 15
 
 
-def test_without_bubblewrap_nothing_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    with pytest.raises(SandboxFailure, match="bubblewrap") as caught:
-        open_sandbox(tmp_path)
+def test_without_a_sandbox_nothing_runs(tmp_path: Path) -> None:
+    with pytest.raises(SandboxFailure, match="bubblewrap is not installed") as caught:
+        open_sandbox(tmp_path, offered=())
     assert "apt-get install" in caught.value.hint
+    with pytest.raises(SandboxFailure, match=r"broken: .*self-test did not run"):
+        open_sandbox(tmp_path, offered=[BROKEN])
+
+
+def test_a_level_that_does_not_work_gives_way_to_the_next(tmp_path: Path) -> None:
+    best = levels()[-1]
+    with open_sandbox(tmp_path, offered=[BROKEN, best]) as sandbox:
+        assert sandbox.level == best.name
+        assert out(run(sandbox, "print('inside')")) == "inside"
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can make namespaces itself")
+def test_an_option_that_is_unknown_is_not_passed_over(tmp_path: Path) -> None:
+    (native,) = (level for level in levels() if level.name == "native")
+    done = subprocess.run(
+        [*native.launcher, "--share-net", "--", "/bin/true"], capture_output=True, text=True
+    )
+    assert done.returncode == FAILED
+    assert "unknown option --share-net" in done.stderr
 
 
 def test_no_capability_is_left(sandbox: Sandbox) -> None:
@@ -172,6 +197,30 @@ def test_memory_time_and_files_are_limited(sandbox: Sandbox) -> None:
     assert b"No space left" in disk.stderr
     big = run(sandbox, "open('/sandbox/out/x', 'wb').write(bytes(8 << 20))", file_bytes=1 << 20)
     assert big.returncode != 0
+
+
+HOGS = """
+import os, time
+kept = bytearray(os.urandom(1 << 20) * 100)
+for _ in range(6):
+    if os.fork() == 0:
+        %s
+        time.sleep(30)
+time.sleep(1.5)
+print("done")
+"""
+
+
+def test_processes_share_one_bound_of_memory(sandbox: Sandbox) -> None:
+    started = time.monotonic()
+    with pytest.raises(CandidateFailure, match=r"more than 0\.391 GiB") as caught:
+        run(sandbox, HOGS % "own = bytearray(os.urandom(1 << 20) * 100)", memory_bytes=400 << 20)
+    assert caught.value.code == "out_of_memory"
+    assert time.monotonic() - started < 5
+
+
+def test_memory_that_processes_share_counts_once(sandbox: Sandbox) -> None:
+    assert out(run(sandbox, HOGS % "pass", memory_bytes=400 << 20)) == "done"
 
 
 def test_it_dies_before_the_server_does_when_memory_runs_out(sandbox: Sandbox) -> None:

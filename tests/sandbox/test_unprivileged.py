@@ -17,6 +17,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from sandbox.box import Command, Limits, open_sandbox
+from sandbox.errors import CandidateFailure
 from sandbox.selftest import self_test, self_test_child
 from sandbox.warm import Zygote
 box = open_sandbox(Path(sys.argv[2]))
@@ -24,6 +25,11 @@ result = self_test(box)
 print(result.ok, [c for c in result.checks if not c.ok])
 done = box.run(Command(argv=("/bin/sh", "-c", "id -u; sleep 60 & sleep 60"), limits=Limits(wall_s=1)))
 print(done.timed_out, done.stdout)
+hog = "import time; kept = bytearray(200 << 20); time.sleep(9)"
+try:
+    box.run(Command(argv=(sys.executable, "-c", hog), limits=Limits(memory_bytes=100 << 20)))
+except CandidateFailure as failure:
+    print(failure.code)
 with box.start(Command(argv=("/bin/sleep", "30"))) as process:
     process.namespace.pause()
     states = {
@@ -67,5 +73,6 @@ def test_as_another_user(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "True []"
     assert lines[1].startswith("True b'65534")
-    assert lines[2] == "{'T'}"
-    assert lines[3] == "True []"
+    assert lines[2] == "out_of_memory"
+    assert lines[3] == "{'T'}"
+    assert lines[4] == "True []"

@@ -8,13 +8,14 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sandbox.box import open_sandbox
+from sandbox.box import levels, open_sandbox
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arm import Arm
+from sandbox.judge.arm import HOST_LIMITS, Arm
 from sandbox.process import _threads
 from sandbox.runtime import Mount, runtime_mounts
 from sandbox.selftest import self_test_child
@@ -22,9 +23,12 @@ from sandbox.warm import Zygote
 from tests.judge.conftest import solution
 
 
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    server = Zygote(open_sandbox(tmp_path_factory.mktemp("warm")))
+@pytest.fixture(scope="module", params=levels(), ids=lambda level: level.name)
+def zygote(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Zygote]:
+    """In each way to isolate."""
+    server = Zygote(open_sandbox(tmp_path_factory.mktemp("warm"), offered=[request.param]))
     yield server
     server.close()
 
@@ -164,3 +168,24 @@ def test_a_fork_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     with pytest.raises(SandboxFailure, match="no_such_module"):
         Arm(server)
     server.close()
+
+
+def test_processes_of_a_child_share_one_bound_of_memory(
+    zygote: Zygote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little = replace(HOST_LIMITS, memory_bytes=800 << 20)
+    monkeypatch.setattr("sandbox.judge.arm.HOST_LIMITS", little)
+    hogs = (
+        "import os, time\n"
+        "for _ in range(6):\n"
+        "    if os.fork() == 0:\n"
+        "        kept = bytearray(os.urandom(1 << 20) * 200)\n"
+        "        time.sleep(30)\n"
+        "time.sleep(10)"
+    )
+    runner = Arm(zygote)
+    started = time.perf_counter()
+    with pytest.raises(CandidateFailure, match="GiB of memory"):
+        runner.load(solution(hogs), None, 20.0)
+    runner.close()
+    assert time.perf_counter() - started < 5
