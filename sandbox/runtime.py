@@ -45,8 +45,14 @@ def runtime_mounts() -> tuple[Mount, ...]:
 
 
 def python() -> str:
-    """The interpreter to start inside, with the packages of this environment."""
-    return sys.executable
+    """The interpreter to start inside, with the packages of this environment.
+
+    Named by where the environment really is: a link to it outside is not there inside.
+    """
+    prefix, program = Path(sys.prefix), Path(sys.executable)
+    if program.is_relative_to(prefix):
+        return str(prefix.resolve() / program.relative_to(prefix))
+    return str(program)
 
 
 def bare_python() -> str:

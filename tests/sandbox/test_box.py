@@ -120,6 +120,25 @@ def test_the_runtime_works_under_a_closed_home(sandbox: Sandbox) -> None:
     assert out(run(sandbox, "import torch; print(torch.ones(2).sum().item())")) == "2.0"
 
 
+def test_an_environment_behind_a_link_works(tmp_path: Path) -> None:
+    link = tmp_path / "environment"
+    link.symlink_to(sys.prefix)
+    code = (
+        "from pathlib import Path\nfrom sandbox.box import Command, open_sandbox\n"
+        "from sandbox.runtime import python\n"
+        f"box = open_sandbox(Path({str(tmp_path / 'work')!r}))\n"
+        "done = box.run(Command(argv=(python(), '-I', '-c', 'import torch; print(1)')))\n"
+        "print(done.stdout, done.stderr)"
+    )
+    done = subprocess.run(
+        [str(link / "bin" / "python"), "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+    )
+    assert done.stdout.strip() == r"b'1\n' b''", done.stderr
+
+
 def test_parents_of_nested_binds_can_be_entered(sandbox: Sandbox) -> None:
     code = "import os, sys; print(all(os.access(p, os.X_OK) for p in ('/etc', '/sandbox', '/')))"
     assert out(run(sandbox, code)) == "True"

@@ -176,11 +176,12 @@ def wiki_rollback(
 
 
 def _show(answer: SearchAnswer) -> None:
-    table(
-        "",
-        ("page", "heading", "score", "snippet"),
-        [(h.page_id, h.heading, f"{h.score:.2f}", h.snippet[:160]) for h in answer.hits],
-    )
+    if answer.hits:
+        table(
+            "",
+            ("page", "heading", "score", "snippet"),
+            [(h.page_id, h.heading, f"{h.score:.2f}", h.snippet[:160]) for h in answer.hits],
+        )
     for hit in answer.hits:
         for conflict in hit.conflicts:
             err.print(
