@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-REVEALED, DONE = 0, 256
-"""Where the two numbers of `tell` and `await_` are: bytes into a region's last page."""
+REVEALED, DONE, OPEN = 0, 256, 512
+"""Where the numbers of `tell` and `await_` are: bytes into a region's last page."""
 PAGE = 4096
 
 

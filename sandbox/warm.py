@@ -50,6 +50,9 @@ WITHOUT_GPU = {"TRITON_INTERPRET": "1"}
 
 IMPORTS = ("numpy", "torch", "tvm_ffi", "triton", "triton.language", "sandbox.runner.main")
 
+WITH_GPU = ("cuda.bindings.driver", "sandbox.runner.device")
+"""Imported as well where there is a GPU; neither touches it."""
+
 
 @dataclass(frozen=True)
 class Program:
@@ -139,7 +142,7 @@ class Zygote:
             mounts = (*runtime_mounts(), *drivers)
             settings = {
                 "control": inner.fileno(),
-                "imports": list(self._imports),
+                "imports": [*self._imports, *(WITH_GPU if self._gpu else ())],
                 "kept": [m.target for m in mounts if m.target.startswith("/tmp/")],  # noqa: S108
             }
             argv = bwrap.zygote_command_line(

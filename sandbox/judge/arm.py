@@ -155,9 +155,9 @@ class Arm:
         Args:
             batch: the inputs, laid out for its arena.
             timeout_s: after which it is hung.
-            op: "run" calls the solution for each; "capture" also records the calls as a CUDA graph;
-                "replay" launches that graph; "idle" does everything else: what the protocol itself
-                costs; "launches" launches 512 kernels that do next to nothing instead.
+            op: "run" calls the solution for each; "replay" launches what `capture` recorded; "idle" does
+                everything else: what the protocol itself costs; "launches" launches 512 kernels that
+                do next to nothing instead.
             step: how many calls have their inputs at a time; by default all on a GPU, one on a CPU.
             clocked: the GPU itself keeps turns and time.
 
@@ -178,6 +178,23 @@ class Arm:
         reported = answer.get("device_us")
         reported_us = float(reported) if isinstance(reported, (int, float)) else None
         return Reply(math.fsum(steps_s), tuple(steps_s), reported_us)
+
+    def capture(self, batch: Batch, timeout_s: float, *, step: int | None = None) -> None:
+        """Let the runner record the calls of a batch as CUDA graphs, one for each step; nothing is computed.
+
+        Raises:
+            CandidateFailure: it cannot be recorded, or what `run` raises.
+        """
+        namespace, count = self._child.namespace, len(batch)
+        request = {
+            "op": "capture",
+            "count": count,
+            "values": batch.scalars(),
+            "step": step or count,
+        }
+        namespace.resume()
+        self._ask(request, [], timeout_s)
+        namespace.pause()
 
     def kill(self) -> None:
         """End the runner and everything it started; `close` clears away."""

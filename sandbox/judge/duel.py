@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,9 +12,10 @@ from sandbox.errors import CandidateFailure
 from sandbox.judge.arena import Batch, Layout
 from sandbox.judge.arm import Arm, Reply
 from sandbox.judge.inputs import Inputs
+from sandbox.judge.memory import TIMES_L2, memory_of
 
 PROBE_CALLS = 4
-ROOM_BYTES = 64 << 20
+ROOM_BYTES = {"cpu": 64 << 20, "cuda": 1 << 30}
 """An arena has room for as many calls as fit in here, so that it need not be mapped again for a longer
 batch."""
 
@@ -33,23 +34,24 @@ class Effort:
 
     Attributes:
         rounds: batches of each arm; up to `most_rounds` where batches are shorter than they should be.
-        batch_s: how long a batch should take.
+        batch_s: how long a batch should take, by how it runs: a processor's clock has more jitter than
+            a GPU's.
         most_calls: of a batch; each has inputs of its own and is verified, which costs the judge.
         most_bytes: of the inputs and outputs of a batch.
         singles, single_rounds: on a GPU, calls that are also taken one at a time, and how often.
     """
 
     rounds: int
-    batch_s: float
+    batch_s: Mapping[str, float]
     most_calls: int
     most_bytes: int
     most_rounds: int = 0
     singles: int = 0
     single_rounds: int = 0
 
-    def enough_rounds(self, shortest_s: float) -> int:
+    def enough_rounds(self, op: str, taken_s: float) -> int:
         """How many batches make up for one that took so long."""
-        wanted = math.ceil(self.rounds * self.batch_s / max(shortest_s, 1e-9))
+        wanted = math.ceil(self.rounds * self.batch_s[op] / max(taken_s, 1e-9))
         return max(self.rounds, min(wanted, self.most_rounds))
 
 
@@ -81,86 +83,90 @@ class Duel:
         """Calls on inputs that nobody has seen."""
         return Batch(self._where, [self._fresh() for _ in range(calls)])
 
-    def run(self, arm: Arm, batch: Batch, op: str, *, clocked: bool = False) -> Reply:
-        """One arm on a batch; what comes out is not looked at. With `clocked`, one call at a time."""
-        step = 1 if clocked else None
-        return arm.run(batch, self._timeout_s, op, step=step, clocked=clocked)
+    def run(self, arm: Arm, batch: Batch, op: str) -> Reply:
+        """One arm on a batch; what comes out is not looked at."""
+        return arm.run(batch, self._timeout_s, op, clocked=op == "replay")
 
-    def challenge(self, arm: Arm, batch: Batch, op: str, *, clocked: bool = False) -> Reply:
+    def challenge(self, arm: Arm, batch: Batch, op: str) -> Reply:
         """One arm on a batch; what comes out is verified."""
-        reply = self.run(arm, batch, op, clocked=clocked)
+        reply = self.run(arm, batch, op)
         self._verify(arm, batch)
         return reply
 
-    def capture_each(self, arm: Arm, batch: Batch) -> None:
-        """Record each call of a batch as a graph of its own."""
-        arm.run(batch, self._timeout_s, "capture", step=1)
+    def idle(self, arm: Arm, batch: Batch, op: str) -> float:
+        """Seconds that the same takes without any call."""
+        return arm.run(batch, self._timeout_s, "idle", clocked=op == "replay").wall_s
+
+    def run_singly(self, arm: Arm, batch: Batch, op: str) -> Reply:
+        """One arm on a batch, one call at a time on the GPU's clock; what comes out is not looked at."""
+        return arm.run(batch, self._timeout_s, op, step=1, clocked=True)
+
+    def challenge_singly(self, arm: Arm, batch: Batch, op: str) -> Reply:
+        """One arm on a batch, one call at a time on the GPU's clock; what comes out is verified."""
+        reply = self.run_singly(arm, batch, op)
         self._verify(arm, batch)
+        return reply
+
+    def capture(self, arm: Arm, batch: Batch, *, step: int | None = None) -> None:
+        """Record a batch as a graph for each step; by default it is one."""
+        arm.capture(batch, self._timeout_s, step=step)
 
     def map_all(self, calls: int = 1) -> None:
         """Give each arm an arena for so many calls at least."""
-        room = min(self.effort.most_calls, ROOM_BYTES // self._where.stride)
+        room_bytes = ROOM_BYTES[self._where.device.type]
+        room = min(self.effort.most_calls, room_bytes // self._where.stride)
         for arm in self.arms:
             arm.map(self._where, max(calls, room), self._timeout_s)
 
     def plan(self) -> tuple[dict[Arm, str], int]:
-        """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter.
-
-        A graph is faster than the calls that it recorded, so there the second guess is the better.
-        """
-        effort = self.effort
-        most_bytes = effort.most_bytes
-        if self._where.device.type == "cuda":  # both arms and this process hold a batch
-            most_bytes = min(most_bytes, torch.cuda.mem_get_info(self._where.device)[1] // 16)
-        most = max(1, min(effort.most_calls, most_bytes // self._where.stride))
+        """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter
+        and a GPU's L2 keeps nothing of it."""
+        most = max(1, min(self.effort.most_calls, self._most_bytes() // self._where.stride))
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
         batch = self.batch(calls)
-        if self._where.device.type != "cuda":
-            calls = self._enough(self._fastest(batch), batch, effort.batch_s, most)
-            self.map_all(calls)
-            return dict.fromkeys(self.arms, "run"), calls
-        ops, fastest = self._modes(batch)
-        calls = self._enough(fastest, batch, effort.batch_s, most)
+        ops = dict.fromkeys(self.arms, "run")
+        if self._where.device.type == "cuda":
+            for arm in self.arms:
+                self.challenge(arm, batch, "run")  # what never ran may not be ready to be recorded
+                ops[arm] = self._mode(arm, batch)
+        calls = max(1, min(most, self._enough(ops, batch)))
         self.map_all(calls)
         batch = self.batch(calls)
-        return {
-            arm: self._record(arm, batch) if ops[arm] == "replay" else "run" for arm in ops
-        }, calls
+        for arm, op in ops.items():
+            if op == "replay":
+                ops[arm] = self._mode(arm, batch)
+        return ops, calls
 
-    def _fastest(self, batch: Batch) -> float:
-        """Seconds of the faster arm; the first time, code and memory are cold."""
-        return min(self.challenge(arm, batch, "run").wall_s for arm in self.arms * 2)
+    def _most_bytes(self) -> int:
+        """Of a batch. On a GPU both arms and this process hold one."""
+        if self._where.device.type != "cuda":
+            return self.effort.most_bytes
+        return min(self.effort.most_bytes, torch.cuda.mem_get_info(self._where.device)[1] // 16)
 
-    def _enough(self, fastest: float, batch: Batch, batch_s: float, most: int) -> int:
-        """How many calls take long enough, if this batch took that long."""
-        cost = min(self.run(self.arms[-1], batch, "idle").wall_s for _ in range(2))
-        single = max(fastest - cost, 0.05 * cost) / len(batch)
-        return max(1, min(most, math.ceil(batch_s / single)))
+    def _enough(self, ops: dict[Arm, str], batch: Batch) -> int:
+        """How many calls make a batch long enough for each arm, if this one is like it."""
+        memory = memory_of(self._where.device)
+        enough = 1 if memory is None else -(-TIMES_L2 * memory.l2_bytes // self._where.stride)
+        for arm, op in ops.items():
+            times = 1 if op == "replay" else 2  # at first, code and memory are cold
+            cost = min(self.idle(self.arms[-1], batch, op) for _ in range(times))
+            taken = min(self.challenge(arm, batch, op).wall_s for _ in range(times))
+            call_s = max(taken - cost, 0.05 * cost) / len(batch)
+            enough = max(enough, math.ceil(self.effort.batch_s[op] / call_s))
+        return enough
 
-    def _modes(self, batch: Batch) -> tuple[dict[Arm, str], float]:
-        """How each arm can run a batch, and seconds of the fastest.
+    def _mode(self, arm: Arm, batch: Batch) -> str:
+        """How an arm can run a batch on a GPU.
 
         A solution that waits for the GPU or decides on the host cannot be recorded as a graph, and is
         timed eagerly. That changes nothing for the other: else a solution could choose how its baseline
         is timed.
         """
-        ops, times = {}, []
-        for arm in self.arms:
-            ops[arm] = self._record(arm, batch)
-            try:
-                times.append(self.challenge(arm, batch, ops[arm]).wall_s)
-            except (CandidateFailure, Wrong):
-                if ops[arm] == "run":
-                    raise
-                ops[arm] = "run"
-                times.append(self.challenge(arm, batch, "run").wall_s)
-        return ops, min(times)
-
-    def _record(self, arm: Arm, batch: Batch) -> str:
-        """Record a batch as a graph, if it can be; how the arm runs it from now on."""
         try:
-            self.challenge(arm, batch, "capture")
+            self.capture(arm, batch)
+            self.challenge(arm, batch, "replay")
         except (CandidateFailure, Wrong):
+            self.challenge(arm, batch, "run")
             return "run"
         return "replay"

@@ -19,9 +19,10 @@ from sandbox.errors import AssayError, CandidateFailure
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
-from sandbox.judge.caveats import memory_of, with_caveats
+from sandbox.judge.caveats import with_caveats
 from sandbox.judge.duel import Duel, Effort, Wrong
 from sandbox.judge.inputs import Inputs, Oracle
+from sandbox.judge.memory import memory_of
 from sandbox.judge.models import (
     BenchJob,
     BenchResult,
@@ -38,17 +39,22 @@ Progress = Callable[[float, str], None]
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
-    ("cpu", "quick"): Effort(rounds=7, batch_s=0.01, most_calls=48, most_bytes=16 << 20),
-    ("cpu", "full"): Effort(rounds=16, batch_s=0.03, most_calls=256, most_bytes=16 << 20),
+    ("cpu", "quick"): Effort(rounds=7, batch_s={"run": 0.01}, most_calls=48, most_bytes=16 << 20),
+    ("cpu", "full"): Effort(rounds=16, batch_s={"run": 0.03}, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(
-        rounds=6, batch_s=0.01, most_calls=128, most_bytes=2 << 30, singles=20, single_rounds=2
+        rounds=6,
+        batch_s={"run": 0.01, "replay": 0.0005},
+        most_calls=128,
+        most_bytes=1 << 30,
+        singles=14,
+        single_rounds=2,
     ),
     ("cuda", "full"): Effort(
         rounds=12,
-        most_rounds=48,
-        batch_s=0.04,
+        most_rounds=36,
+        batch_s={"run": 0.04, "replay": 0.002},
         most_calls=512,
-        most_bytes=8 << 30,
+        most_bytes=4 << 30,
         singles=24,
         single_rounds=4,
     ),

@@ -13,6 +13,7 @@ then its time alone counts. And no call takes less than launching a kernel.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def measure_switch(duel: Duel) -> float:
     taken: dict[Arm, list[float]] = {arm: [] for arm in duel.arms}
     for number in range(duel.effort.single_rounds):
         for arm in _in_turn(duel, number):
-            taken[arm] += _settled(duel.run(arm, batch, "idle", clocked=True))
+            taken[arm] += _settled(duel.run_singly(arm, batch, "idle"))
     candidate, baseline = (_usual(taken[arm]) for arm in duel.arms)
     return candidate - baseline
 
@@ -63,9 +64,9 @@ def measure_launch(duel: Duel) -> float:
     one = duel.batch(1)
     many, single = [], []
     for _ in range(LAUNCH_ROUNDS):
-        many.append(duel.run(arm, one, "launches").wall_s)
-        single.append(duel.run(arm, one, "idle").wall_s)
-    return max(0.0, min(many) - statistics.median(single)) / LAUNCHES
+        many.append(math.fsum(duel.run_singly(arm, one, "launches").steps_s))
+        single.append(math.fsum(duel.run_singly(arm, one, "idle").steps_s))
+    return max(0.0, statistics.median(many) - statistics.median(single)) / LAUNCHES
 
 
 def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, costs: Costs) -> Singles:
@@ -81,14 +82,14 @@ def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, costs: Costs) -
     batch = duel.batch(max(2, min(calls, duel.effort.singles, MOST_BYTES // duel.stride)))
     for arm in duel.arms:
         if ops[arm] == "replay":
-            duel.capture_each(arm, batch)
+            duel.capture(arm, batch, step=1)
     idle: list[float] = []
     taken: dict[Arm, list[float]] = {candidate: [], baseline: []}
     for number in range(duel.effort.single_rounds):
-        idle += _settled(duel.run(baseline, batch, "idle", clocked=True))
+        idle += _settled(duel.run_singly(baseline, batch, "idle"))
         for arm in _in_turn(duel, number):
             batch = duel.batch(len(batch))
-            taken[arm] += _settled(duel.challenge(arm, batch, ops[arm], clocked=True))
+            taken[arm] += _settled(duel.challenge_singly(arm, batch, ops[arm]))
     # An idle step has one launch in it.
     cost = _usual(idle) - costs.launch_s
     return Singles(

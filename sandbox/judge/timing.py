@@ -7,8 +7,9 @@ candidate has no say. Only one of the two can run at a time, and they alternate 
 of the machine falls on both.
 
 On a CPU the calls go in lockstep with the judge, one after the other. On a GPU that would cost far more
-than a kernel takes, so there a batch is handed over at once, recorded as a CUDA graph where both arms
-allow it (that times the kernels and not the interpreter that launches them).
+than a kernel takes, so there a batch is handed over at once. Where an arm allows it, it is recorded as a
+CUDA graph (that times the kernels and not the interpreter that launches them) and timed by the GPU's own
+clock in the judge's stream, which no processor's jitter reaches.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Bound, Samples, Singles
 from sandbox.judge.singles import Costs, measure_singles
 
-ALONE_ROUNDS = 10
 MODES = {"run": "eager", "replay": "graph"}
+ALONE_ROUNDS = 10
+"""Enough that a batch or two may be disturbed: the other's process may only just be ending."""
+GPU_CLOCK_S = 2e-6
+"""What a batch's time by the GPU's clock repeats within."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +68,56 @@ def measure(
     """Measure both arms in alternation; every output is verified. `costs` are needed on a GPU."""
     duel = Duel((candidate, baseline), where, fresh, verify, effort, timeout_s)
     ops, calls = duel.plan()
-    replies: dict[bool, list[Reply]] = {True: [], False: []}
-    idle: list[float] = []
-    rounds = effort.rounds
-    while len(idle) < rounds:
+    replies: dict[Arm, list[Reply]] = {arm: [] for arm in duel.arms}
+    idle: dict[str, list[float]] = {op: [] for op in sorted(set(ops.values()))}
+    rounds, number = effort.rounds, 0
+    while number < rounds:
         batch = duel.batch(calls)
-        idle.append(duel.run(baseline, batch, "idle").wall_s)
-        for arm in duel.arms if len(idle) % 2 else duel.arms[::-1]:
-            replies[arm is candidate].append(duel.challenge(arm, batch, ops[arm]))
-        if len(idle) == 1:
-            fastest = min(some[0].wall_s for some in replies.values()) - idle[0]
-            rounds = effort.enough_rounds(fastest)
+        for op, walls in idle.items():
+            walls.append(duel.idle(baseline, batch, op))
+        for arm in duel.arms if number % 2 else duel.arms[::-1]:
+            replies[arm].append(duel.challenge(arm, batch, ops[arm]))
+        number += 1
+        if number == 1:
+            rounds = max(
+                effort.enough_rounds(op, replies[arm][0].wall_s - idle[op][0])
+                for arm, op in ops.items()
+            )
+    singles = None if costs is None or calls == 1 else measure_singles(duel, ops, calls, costs)
+    timed = {
+        arm: Timed(op, _overhead(idle[op], costs), calls, replies[arm]) for arm, op in ops.items()
+    }
+    return _summary(timed[candidate], timed[baseline], singles)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """An arm's batches, and what to subtract from each.
+
+    Attributes:
+        overhead_s: seconds of a batch that are the protocol's.
+    """
+
+    op: str
+    overhead_s: float
+    calls: int
+    replies: list[Reply]
+
+    @property
+    def call_s(self) -> list[float]:
+        """Seconds of a call, batch by batch; not below what the clock can tell from nothing."""
+        resolution = GPU_CLOCK_S if self.op == "replay" else self.overhead_s / 20
+        floor = max(resolution / self.calls, 1e-7)
+        return [max((r.wall_s - self.overhead_s) / self.calls, floor) for r in self.replies]
+
+
+def _overhead(idle: list[float], costs: Costs | None) -> float:
+    """Seconds of a batch that are the protocol's."""
     if costs is None:
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
-        return _summary(("eager", "eager"), calls, min(idle), replies, None)
-    singles = measure_singles(duel, ops, calls, costs) if calls > 1 else None
-    modes = (MODES[ops[candidate]], MODES[ops[baseline]])
-    return _summary(modes, calls, statistics.median(idle), replies, singles)
+        return min(idle)
+    return statistics.median(idle) - costs.launch_s  # an idle batch has one launch in it
 
 
 def measure_alone(
@@ -98,46 +134,35 @@ def measure_alone(
     duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
     calls, op = like.calls_per_batch, "replay" if mode == "graph" else "run"
     duel.map_all(calls)
-    if op == "replay":
-        baseline.run(duel.batch(calls), timeout_s, "capture")
     batch = duel.batch(calls)
-    baseline.run(batch, timeout_s, op)  # once for the caches
-    walls = [baseline.run(batch, timeout_s, op).wall_s for _ in range(ALONE_ROUNDS)]
+    if op == "replay":
+        duel.capture(baseline, batch)
+    duel.run(baseline, batch, op)  # once for the caches
+    walls = [duel.run(baseline, batch, op).wall_s for _ in range(max(effort.rounds, ALONE_ROUNDS))]
     _, most = confidence_interval(walls)
     return (most - like.overhead_us / 1e6) / calls * 1e6
 
 
-def _summary(
-    modes: tuple[str, str],
-    calls: int,
-    overhead: float,
-    replies: dict[bool, list[Reply]],
-    singles: Singles | None,
-) -> Measured:
-    times = {
-        arm: [(reply.wall_s - overhead) / calls for reply in some] for arm, some in replies.items()
-    }
-    floor = max(overhead / calls / 20, 1e-7)  # what this clock cannot resolve
-    theirs = [max(t, floor) for t in times[False]]
-    ours = [max(t, floor) for t in times[True]]
+def _summary(candidate: Timed, baseline: Timed, singles: Singles | None) -> Measured:
+    ours, theirs = candidate.call_s, baseline.call_s
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     low, high = confidence_interval(ratios)
-    reported = [r.reported_us / calls for r in replies[True] if r.reported_us is not None]
+    reported = [r.reported_us / candidate.calls for r in candidate.replies if r.reported_us]
     measured = Measured(
-        mode=modes[0],
-        baseline_mode=modes[1],
+        mode=MODES[candidate.op],
+        baseline_mode=MODES[baseline.op],
         latency_us=statistics.median(ours) * 1e6,
         baseline_us=statistics.median(theirs) * 1e6,
         speedup=statistics.median(ratios),
         low=low,
         high=high,
-        verified_calls=calls * len(ours),
+        verified_calls=candidate.calls * len(ours),
         samples=Samples(
-            calls_per_batch=calls,
-            overhead_us=overhead * 1e6,
+            calls_per_batch=candidate.calls,
+            overhead_us=baseline.overhead_s * 1e6,
             reported_us=tuple(reported),
-            candidate_us=tuple(t * 1e6 for t in times[True]),
-            baseline_us=tuple(t * 1e6 for t in times[False]),
+            candidate_us=tuple(t * 1e6 for t in ours),
+            baseline_us=tuple(t * 1e6 for t in theirs),
             singles=singles,
         ),
     )

@@ -8,7 +8,8 @@ Protocol, on descriptor 3, one JSON object a packet:
                               + two descriptors: the arena's memory, and a page
     → {"op": "run", "nonce", "count", "values", "step", "clocked"}
                               the solution, on the first `count` slots
-    → "capture": the same, and each step is recorded as a CUDA graph; "replay": launch those graphs
+    → "capture": record each step as a CUDA graph, which calls the solution but computes nothing
+    → "replay": launch those graphs
     → "idle": everything but the solution: the protocol's cost
     → "launches": on a GPU, instead of each step 512 kernels that do next to nothing
     ← {"nonce", "ok": true} or {"nonce", "error": {"kind", "message"}}; on a GPU with "device_us"
@@ -43,7 +44,9 @@ def main() -> None:
 
     torch.set_num_threads(1)
     if os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
-        torch.zeros(1, device="cuda")  # the context: it takes a while, and nobody waits for it yet
+        from sandbox.runner.device import warm_up
+
+        warm_up(torch)  # nobody waits for it yet
     _send(channel, {"ready": True})
     run: Callable[..., Any] = _nothing
     arena: Arena | None = None
@@ -120,14 +123,14 @@ class Arena:
     def __init__(self, torch: Any, flat: Any, page: mmap.mmap, request: dict[str, Any]) -> None:
         self.torch = torch
         self._turns = memoryview(page)[:16].cast("q")
-        self._flat = flat
         self._inputs = request["inputs"]
+        slots = flat.view(request["capacity"], request["stride"])
+        inputs, outputs = (
+            [self._tensors(slots, spec) for spec in request[side]] for side in ("inputs", "outputs")
+        )
         self._slots: Calls = [
-            (
-                [spec and self._tensor(spec, base) for spec in request["inputs"]],
-                [self._tensor(spec, base) for spec in request["outputs"]],
-            )
-            for base in range(0, request["capacity"] * request["stride"], request["stride"])
+            ([field[slot] for field in inputs], [field[slot] for field in outputs])
+            for slot in range(request["capacity"])
         ]
 
     def serve(
@@ -163,12 +166,17 @@ class Arena:
         else:
             _store(self.torch, run(*inputs), outputs)
 
-    def _tensor(self, spec: dict[str, Any], base: int) -> Any:
-        dtype = getattr(self.torch, spec["dtype"])
+    def _tensors(self, slots: Any, spec: dict[str, Any] | None) -> list[Any]:
+        """One argument in each slot; a scalar comes with the challenge."""
+        count = len(slots)
+        if spec is None:
+            return [None] * count
+        dtype, shape = getattr(self.torch, spec["dtype"]), spec["shape"]
         if not spec["bytes"]:
-            return self.torch.empty(spec["shape"], dtype=dtype, device=self._flat.device)
-        start = base + spec["offset"]
-        return self._flat[start : start + spec["bytes"]].view(dtype).view(spec["shape"])
+            return [self.torch.empty(shape, dtype=dtype, device=slots.device) for _ in range(count)]
+        field = slots[:, spec["offset"] : spec["offset"] + spec["bytes"]]
+        each = field.view(dtype).view(count, *shape)
+        return [each[slot] for slot in range(count)]
 
 
 class HostArena(Arena):

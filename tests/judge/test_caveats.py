@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from sandbox.judge.arena import layout
-from sandbox.judge.caveats import Memory, memory_of, with_caveats
+from sandbox.judge.caveats import with_caveats
+from sandbox.judge.memory import Memory, memory_of
 from sandbox.judge.models import Samples, WorkloadResult
 
 WHERE = layout([torch.zeros(1 << 18)], [torch.zeros(1 << 18)], torch.device("cpu"))

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.judge.arm import Reply
 from sandbox.judge.duel import Effort
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
+from sandbox.judge.timing import GPU_CLOCK_S, Timed
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
 
@@ -76,9 +78,38 @@ def test_calls_done_together_cost_what_they_take_alone() -> None:
 
 
 def test_short_batches_are_repeated_more_often() -> None:
-    effort = Effort(rounds=12, batch_s=0.04, most_calls=1, most_bytes=1, most_rounds=48)
-    assert effort.enough_rounds(0.08) == 12
-    assert effort.enough_rounds(0.02) == 24
-    assert effort.enough_rounds(0.0) == 48
-    fixed = Effort(rounds=6, batch_s=0.01, most_calls=1, most_bytes=1)
-    assert fixed.enough_rounds(0.001) == 6
+    seconds = {"run": 0.04, "replay": 0.002}
+    effort = Effort(rounds=12, batch_s=seconds, most_calls=1, most_bytes=1, most_rounds=48)
+    assert effort.enough_rounds("run", 0.08) == 12
+    assert effort.enough_rounds("run", 0.02) == 24
+    assert effort.enough_rounds("replay", 0.02) == 12
+    assert effort.enough_rounds("replay", 0.001) == 24
+    assert effort.enough_rounds("run", 0.0) == 48
+    fixed = Effort(rounds=6, batch_s=seconds, most_calls=1, most_bytes=1)
+    assert fixed.enough_rounds("run", 0.001) == 6
+
+
+def replies(*walls_s: float) -> list[Reply]:
+    return [Reply(wall_s, (wall_s,), None) for wall_s in walls_s]
+
+
+def test_what_the_protocol_costs_is_no_part_of_a_call() -> None:
+    timed = Timed("run", overhead_s=0.1, calls=4, replies=replies(0.5, 0.9))
+    assert timed.call_s == pytest.approx([0.1, 0.2])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.sampled_from(["run", "replay"]),
+    st.floats(0, 1),
+    st.integers(1, 512),
+    st.lists(st.floats(0, 1), min_size=1, max_size=5),
+)
+def test_no_call_is_faster_than_the_clock_can_tell(
+    op: str, overhead_s: float, calls: int, walls_s: list[float]
+) -> None:
+    timed = Timed(op, overhead_s, calls, replies(*walls_s))
+    finest = GPU_CLOCK_S if op == "replay" else overhead_s / 20
+    for wall_s, call_s in zip(walls_s, timed.call_s, strict=True):
+        assert call_s >= max(finest / calls, 1e-7)
+        assert call_s >= (wall_s - overhead_s) / calls
