@@ -44,7 +44,7 @@ EFFORT = {
     ("cuda", "quick"): Effort(
         rounds=6,
         batch_s={"run": 0.01, "replay": 0.0005},
-        most_calls=128,
+        most_calls=96,
         most_bytes=1 << 30,
         singles=14,
         single_rounds=2,
