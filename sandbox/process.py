@@ -52,10 +52,10 @@ class Namespace:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    def kill(self) -> None:
-        """End every process inside and wait until they are gone."""
+    def kill(self) -> bool:
+        """End every process inside and wait until they are gone, for ten seconds at most; say if they are."""
         self.condemn()
-        select.select([self._pidfd], [], [], 10.0)  # readable once the namespace is dead
+        return bool(select.select([self._pidfd], [], [], 10.0)[0])  # once the namespace is dead
 
     def look(self) -> None:
         """See, a few times a second at most, whether what is inside uses too much memory together.

@@ -76,9 +76,9 @@ class Child:
         self._output = Tail(os.fdopen(output, "rb", buffering=0))
         self._released = False
 
-    def kill(self) -> None:
-        """End it and everything it started, and wait until they are gone."""
-        self.namespace.kill()
+    def kill(self) -> bool:
+        """End it and everything it started, and wait until they are gone, for ten seconds at most."""
+        return self.namespace.kill()
 
     def output(self) -> bytes:
         """Its standard output and error, so far."""

@@ -200,6 +200,19 @@ class Arm:
         """End the runner and everything it started; `close` clears away."""
         self._child.namespace.condemn()
 
+    def await_end(self) -> None:
+        """Kill the runner and everything it started, and wait until it is gone, its GPU work included.
+
+        Raises:
+            SandboxFailure: it does not end.
+        """
+        if not self._child.kill():
+            raise SandboxFailure(
+                "sandbox_failed",
+                "A killed runner does not end: the GPU may hang.",
+                "Look at it with nvidia-smi; try again when the process is gone.",
+            )
+
     def close(self) -> None:
         """Kill the runner and everything it started."""
         self.channel.close()

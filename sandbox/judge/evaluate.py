@@ -9,6 +9,7 @@ import secrets
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from sandbox.judge.models import (
 )
 from sandbox.judge.pool import Pool
 from sandbox.judge.singles import Costs, measure_launch, measure_switch
-from sandbox.judge.timing import Measured, measure, measure_alone
+from sandbox.judge.timing import Alone, Measured, Taken, conclude, take, take_alone
 from sandbox.problem import Problem, Workload, verify_problem
 
 Progress = Callable[[float, str], None]
@@ -63,8 +64,6 @@ HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
 """Slowdowns that say that something is wrong; a power cap is part of normal work."""
 DYING_S = 1.5
 """How long a process that was killed may still be counted on a GPU."""
-TOLERATED = 0.05
-"""How much slower the baseline may seem beside the candidate than alone before that is corrected."""
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",
@@ -103,13 +102,13 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     seed = secrets.randbits(63)
     run = _Run(job, problem, pool, seed)
     before = _gpu_state(pool)
-    results = []
+    found = []
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
-        results.append(run.workload(number, workload))
+        found.append(run.workload(number, workload))
     ours = pool.processes + 1  # this process computes references
     after = _gpu_state(pool, ours)
-    results = run.check_baseline(results)
+    results = run.conclude(found)
     run.close()
     return _summary(
         results,
@@ -128,6 +127,18 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
         f"{seed:016x}",
         time.perf_counter() - started,
     )
+
+
+@dataclass(frozen=True)
+class Passed:
+    """A workload whose outputs were all right, and what it took."""
+
+    number: int
+    workload: Workload
+    verdict: official.OfficialVerdict
+    where: Layout
+    checked: int
+    taken: Taken
 
 
 class _Run:
@@ -149,45 +160,26 @@ class _Run:
         self._settings = problem.settings
         self._names = list(problem.definition.outputs)
 
-    def workload(self, number: int, workload: Workload) -> WorkloadResult:
-        """Judge one workload; whatever the candidate does, there is a result."""
+    def workload(self, number: int, workload: Workload) -> WorkloadResult | Passed:
+        """Judge one workload, whatever the candidate does."""
         verdict: official.OfficialVerdict | None = None
         try:
             oracle = self._oracle(number, workload)
             verdict, where, checked = self._correct(oracle)
             if verdict.status != "PASSED":
                 raise Rejected(verdict.status, "official", "flashinfer-bench rejects it.")
-            measured = self._time(oracle, where)
+            taken = self._time(oracle, where)
         except Rejected as rejected:
             self._drop_candidate()
-            return WorkloadResult(
-                uuid=workload.uuid,
-                status=rejected.status,
-                official_status=rejected.status if verdict is None else verdict.status,
-                assay_status=rejected.rule,
-                reason=rejected.reason,
-                max_abs_error=verdict.max_abs_error if verdict else None,
-                max_rel_error=verdict.max_rel_error if verdict else None,
-            )
-        result = _accepted(workload, verdict, measured, checked)
-        return with_caveats(result, where, memory_of(self._device))
+            return _refused(workload, verdict, rejected)
+        return Passed(number, workload, verdict, where, checked, taken)
 
-    def check_baseline(self, results: list[WorkloadResult]) -> list[WorkloadResult]:
-        """On a GPU, measure the baseline once more when the candidate is gone; if it is faster then,
-        that counts.
-
-        On a CPU the candidate is stopped while the baseline runs. Kernels cannot be stopped: one that
-        the candidate left running would slow the baseline down and raise the speedup.
-        """
+    def conclude(self, found: list[WorkloadResult | Passed]) -> list[WorkloadResult]:
+        """The results of all workloads; the candidate is no longer needed, and ends."""
         self._drop_candidate()
-        if self._device.type != "cuda":
-            return results
-        return [
-            self._against_baseline_alone(number, workload, result)
-            if result.status == "PASSED"
-            else result
-            for number, (workload, result) in enumerate(zip(self.workloads, results, strict=True))
-        ]
+        if self._device.type == "cuda" and any(isinstance(each, Passed) for each in found):
+            self._pool.await_ends()
+        return [self._result(each) if isinstance(each, Passed) else each for each in found]
 
     def close(self) -> None:
         self._drop_candidate()
@@ -198,44 +190,22 @@ class _Run:
     def _oracle(self, number: int, workload: Workload) -> Oracle:
         return Oracle(self._problem, workload, self._seed + number, self._device)
 
-    def _against_baseline_alone(
-        self, number: int, workload: Workload, result: WorkloadResult
-    ) -> WorkloadResult:
-        assert result.samples is not None and result.baseline_us is not None
-        oracle = self._oracle(number, workload)
-        first = oracle.fresh()
-        where = layout(first, oracle.expected(first), self._device)
+    def _result(self, passed: Passed) -> WorkloadResult:
         try:
-            alone_us = measure_alone(
-                self._baseline_arm(),
-                where,
-                oracle.fresh,
-                result.samples,
-                result.baseline_timing,
-                self._effort,
-                self._left(),
+            alone = self._alone(passed) if self._device.type == "cuda" else None
+        except Rejected as late:  # no time is left
+            return _refused(passed.workload, passed.verdict, late)
+        result = _accepted(passed, conclude(passed.taken, alone))
+        return with_caveats(result, passed.where, memory_of(self._device))
+
+    def _alone(self, passed: Passed) -> Alone:
+        oracle, baseline = self._oracle(passed.number, passed.workload), self._baseline_arm()
+        try:
+            return take_alone(
+                baseline, passed.where, oracle.fresh, passed.taken, self._effort, self._left()
             )
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
-        except Rejected as late:  # no time is left
-            return WorkloadResult(
-                uuid=result.uuid,
-                status=late.status,
-                official_status=result.official_status,
-                assay_status=late.rule,
-                reason=late.reason,
-            )
-        disturbed = result.baseline_us > (1 + TOLERATED) * alone_us
-        factor = alone_us / result.baseline_us if disturbed else 1.0
-        assert result.speedup and result.speedup_low and result.speedup_high
-        return result.model_copy(
-            update={
-                "baseline_alone_us": alone_us,
-                "speedup": result.speedup * factor,
-                "speedup_low": result.speedup_low * factor,
-                "speedup_high": result.speedup_high * factor,
-            }
-        )
 
     def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
@@ -286,7 +256,7 @@ class _Run:
                 f"inputs_unchanged: it wrote into its inputs {names}{where}.",
             )
 
-    def _time(self, oracle: Oracle, where: Layout) -> Measured:
+    def _time(self, oracle: Oracle, where: Layout) -> Taken:
         candidate, baseline = self._candidate_arm(oracle, where), self._baseline_arm()
 
         # Both arms get the same batch: what should come out is computed once for the two.
@@ -309,7 +279,7 @@ class _Run:
                 raise WrongOutput(arm, rejected) from rejected
 
         try:
-            return measure(
+            return take(
                 candidate,
                 baseline,
                 where,
@@ -389,25 +359,38 @@ def _baseline_broken(why: str) -> AssayError:
     )
 
 
-def _accepted(
-    workload: Workload, verdict: official.OfficialVerdict, measured: Measured, checked: int
+def _refused(
+    workload: Workload, verdict: official.OfficialVerdict | None, rejected: Rejected
 ) -> WorkloadResult:
     return WorkloadResult(
         uuid=workload.uuid,
+        status=rejected.status,
+        official_status=rejected.status if verdict is None else verdict.status,
+        assay_status=rejected.rule,
+        reason=rejected.reason,
+        max_abs_error=verdict.max_abs_error if verdict else None,
+        max_rel_error=verdict.max_rel_error if verdict else None,
+    )
+
+
+def _accepted(passed: Passed, measured: Measured) -> WorkloadResult:
+    return WorkloadResult(
+        uuid=passed.workload.uuid,
         status="PASSED",
-        official_status=verdict.status,
+        official_status=passed.verdict.status,
         assay_status="PASSED",
         latency_us=measured.latency_us,
         baseline_us=measured.baseline_us,
+        baseline_alone_us=measured.baseline_alone_us,
         speedup=measured.speedup,
         speedup_low=measured.low,
         speedup_high=measured.high,
         timing=measured.mode,
         baseline_timing=measured.baseline_mode,
         bound=measured.bound,
-        max_abs_error=verdict.max_abs_error,
-        max_rel_error=verdict.max_rel_error,
-        verified_calls=checked + measured.verified_calls,
+        max_abs_error=passed.verdict.max_abs_error,
+        max_rel_error=passed.verdict.max_rel_error,
+        verified_calls=passed.checked + measured.verified_calls,
         samples=measured.samples,
     )
 

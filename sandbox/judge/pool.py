@@ -57,6 +57,15 @@ class Pool:
         self._out.remove(arm)
         self._used.append(arm)
 
+    def await_ends(self) -> None:
+        """Wait until nothing of the discarded runners is on the device any more.
+
+        Raises:
+            SandboxFailure: one does not end.
+        """
+        for arm in self._used:
+            arm.await_end()
+
     def close(self) -> None:
         """End every runner and the fork server."""
         for arm in (*self._ready, *self._out, *self._used):

@@ -4,11 +4,12 @@ A batch hands several problems over at once, which measures a call to a fraction
 solution may do them all in one launch. So some calls go in lockstep as well: the inputs of each appear
 when the outputs of the one before were taken. The two processes' streams wait for each other on the GPU
 and the judge's own events take the time, so that no processor's jitter is in it: what is left after
-subtracting the same steps without a call repeats within a microsecond. Processes differ in what such a
-step costs, by some microseconds, so it is measured in both before the candidate is loaded. A call's time
-alone is not its latency in a batch (caches are colder), so it is a bound and no figure: a call that takes
-longer alone than in a batch by clearly more than the baseline's does was not done alone in the batch, and
-then its time alone counts. And no call takes less than launching a kernel.
+subtracting the same steps without a call repeats within a microsecond. These, and the baseline's, are taken
+when no candidate is there that could make them longer. Processes differ in what such a step costs, by some
+microseconds, so the difference is measured before the candidate is loaded. A call's time alone is not its
+latency in a batch (caches are colder), so it is a bound and no figure: a call that takes longer alone than
+in a batch by clearly more than the baseline's does was not done alone in the batch, and then its time alone
+counts. And no call takes less than launching a kernel.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ class Costs:
 
 def measure_switch(duel: Duel) -> float:
     """`Costs.switch_s`, of a candidate's runner that no candidate is loaded in."""
-    batch = duel.batch(max(1, min(duel.effort.singles, MOST_BYTES // duel.stride)))
+    batch = duel.batch(singles_in(duel, duel.effort.singles))
     duel.map_all(len(batch))
     taken: dict[Arm, list[float]] = {arm: [] for arm in duel.arms}
     for number in range(duel.effort.single_rounds):
-        for arm in _in_turn(duel, number):
+        for arm in duel.arms if number % 2 else duel.arms[::-1]:
             taken[arm] += _settled(duel.run_singly(arm, batch, "idle"))
     candidate, baseline = (_usual(taken[arm]) for arm in duel.arms)
     return candidate - baseline
@@ -69,40 +70,47 @@ def measure_launch(duel: Duel) -> float:
     return max(0.0, statistics.median(many) - statistics.median(single)) / LAUNCHES
 
 
-def measure_singles(duel: Duel, ops: dict[Arm, str], calls: int, costs: Costs) -> Singles:
-    """Take calls of both arms one at a time, in alternation; every output is verified.
+@dataclass(frozen=True)
+class Steps:
+    """Seconds of one call at a time.
 
-    Args:
-        duel: the candidate and the baseline, in this order, mapped for `calls` calls.
-        ops: as in the batches.
-        calls: of a batch, at least 2.
-        costs: of these runners.
+    Attributes:
+        candidate: the protocol's cost included.
+        baseline, idle: the same of the baseline and of no call, when no candidate is there.
     """
-    candidate, baseline = duel.arms
-    batch = duel.batch(max(2, min(calls, duel.effort.singles, MOST_BYTES // duel.stride)))
-    for arm in duel.arms:
-        if ops[arm] == "replay":
-            duel.capture(arm, batch, step=1)
-    idle: list[float] = []
-    taken: dict[Arm, list[float]] = {candidate: [], baseline: []}
-    for number in range(duel.effort.single_rounds):
-        idle += _settled(duel.run_singly(baseline, batch, "idle"))
-        for arm in _in_turn(duel, number):
-            batch = duel.batch(len(batch))
-            taken[arm] += _settled(duel.challenge_singly(arm, batch, ops[arm]))
-    # An idle step has one launch in it.
-    cost = _usual(idle) - costs.launch_s
+
+    candidate: list[float]
+    baseline: list[float]
+    idle: list[float]
+
+
+def singles_in(duel: Duel, calls: int) -> int:
+    """How many calls to take one at a time, if a batch has so many."""
+    return max(2, min(calls, duel.effort.singles, MOST_BYTES // duel.stride))
+
+
+def take_singles(duel: Duel, arm: Arm, op: str, calls: int) -> list[float]:
+    """Seconds of calls one at a time; every output is verified."""
+    batch = duel.batch(calls)
+    if op == "replay":
+        duel.capture(arm, batch, step=1)
+    taken: list[float] = []
+    for _ in range(duel.effort.single_rounds):
+        batch = duel.batch(calls)
+        taken += _settled(duel.challenge_singly(arm, batch, op))
+    return taken
+
+
+def singles_of(steps: Steps, costs: Costs) -> Singles:
+    """What calls took beyond the protocol."""
+    cost = _usual(steps.idle) - costs.launch_s  # an idle step has one launch in it
     return Singles(
-        candidate_us=(_usual(taken[candidate]) - cost - costs.switch_s) * 1e6,
-        baseline_us=(_usual(taken[baseline]) - cost) * 1e6,
-        error_us=(_error(taken[candidate]) + _error(taken[baseline])) * 1e6,
+        candidate_us=(_usual(steps.candidate) - cost - costs.switch_s) * 1e6,
+        baseline_us=(_usual(steps.baseline) - cost) * 1e6,
+        error_us=(_error(steps.candidate) + _error(steps.baseline)) * 1e6,
         switch_us=costs.switch_s * 1e6,
         launch_us=costs.launch_s * 1e6,
     )
-
-
-def _in_turn(duel: Duel, number: int) -> tuple[Arm, ...]:
-    return duel.arms if number % 2 == 0 else duel.arms[::-1]
 
 
 def _settled(reply: Reply) -> tuple[float, ...]:

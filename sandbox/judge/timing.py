@@ -24,13 +24,48 @@ from sandbox.judge.duel import Duel, Effort, Verify
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Bound, Samples, Singles
-from sandbox.judge.singles import Costs, measure_singles
+from sandbox.judge.singles import Costs, Steps, singles_in, singles_of, take_singles
 
 MODES = {"run": "eager", "replay": "graph"}
-ALONE_ROUNDS = 10
-"""Enough that a batch or two may be disturbed: the other's process may only just be ending."""
+TOLERATED = 0.05
+"""How much slower the baseline may seem beside the candidate than alone before that is corrected."""
 GPU_CLOCK_S = 2e-6
 """What a batch's time by the GPU's clock repeats within."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What two arms took, the protocol's cost included.
+
+    Attributes:
+        ops: how the candidate and the baseline ran.
+        idle: on a CPU, seconds of the same batches without a call.
+        costs: on a GPU, what is known of the two runners.
+        singles: on a GPU, seconds of the candidate's calls one at a time, if a batch has several.
+    """
+
+    ops: tuple[str, str]
+    calls: int
+    candidate: list[Reply]
+    baseline: list[Reply]
+    idle: list[float]
+    costs: Costs | None
+    singles: list[float]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """Seconds on a GPU without a candidate.
+
+    Attributes:
+        baseline, idle: batches of the baseline, and batches without a call.
+        singles, idle_singles: the same one at a time, if a batch has several.
+    """
+
+    baseline: list[float]
+    idle: dict[str, list[float]]
+    singles: list[float]
+    idle_singles: list[float]
 
 
 @dataclass(frozen=True)
@@ -41,6 +76,8 @@ class Measured:
         speedup: the median of the rounds' ratios, baseline over candidate; `low` and `high` bound it.
         mode, baseline_mode: "eager" or "graph".
         bound: what the latency is, if not what the batches say: see `Singles.bound`.
+        baseline_alone_us: on a GPU, what the baseline takes at most without the candidate; if it seemed
+            clearly slower beside it, this counts.
     """
 
     mode: str
@@ -53,9 +90,10 @@ class Measured:
     verified_calls: int
     samples: Samples
     bound: Bound | None = None
+    baseline_alone_us: float | None = None
 
 
-def measure(
+def take(
     candidate: Arm,
     baseline: Arm,
     where: Layout,
@@ -64,8 +102,8 @@ def measure(
     effort: Effort,
     timeout_s: float,
     costs: Costs | None,
-) -> Measured:
-    """Measure both arms in alternation; every output is verified. `costs` are needed on a GPU."""
+) -> Taken:
+    """Run both arms in alternation; every output is verified. `costs` are needed on a GPU."""
     duel = Duel((candidate, baseline), where, fresh, verify, effort, timeout_s)
     ops, calls = duel.plan()
     replies: dict[Arm, list[Reply]] = {arm: [] for arm in duel.arms}
@@ -73,8 +111,9 @@ def measure(
     rounds, number = effort.rounds, 0
     while number < rounds:
         batch = duel.batch(calls)
-        for op, walls in idle.items():
-            walls.append(duel.idle(baseline, batch, op))
+        if number == 0 or costs is None:
+            for op, walls in idle.items():
+                walls.append(duel.idle(baseline, batch, op))
         for arm in duel.arms if number % 2 else duel.arms[::-1]:
             replies[arm].append(duel.challenge(arm, batch, ops[arm]))
         number += 1
@@ -83,11 +122,71 @@ def measure(
                 effort.enough_rounds(op, replies[arm][0].wall_s - idle[op][0])
                 for arm, op in ops.items()
             )
-    singles = None if costs is None or calls == 1 else measure_singles(duel, ops, calls, costs)
-    timed = {
-        arm: Timed(op, _overhead(idle[op], costs), calls, replies[arm]) for arm, op in ops.items()
-    }
-    return _summary(timed[candidate], timed[baseline], singles)
+    singles: list[float] = []
+    if costs is not None and calls > 1:
+        singles = take_singles(duel, candidate, ops[candidate], singles_in(duel, calls))
+    return Taken(
+        ops=(ops[candidate], ops[baseline]),
+        calls=calls,
+        candidate=replies[candidate],
+        baseline=replies[baseline],
+        idle=idle["run"] if costs is None else [],
+        costs=costs,
+        singles=singles,
+    )
+
+
+def take_alone(
+    baseline: Arm,
+    where: Layout,
+    fresh: Callable[[], Inputs],
+    like: Taken,
+    effort: Effort,
+    timeout_s: float,
+) -> Alone:
+    """The baseline, and the protocol, without any other arm on the GPU, as `like` was taken.
+
+    A stopped process's kernels go on. Beside a candidate, the baseline could be made slower, and so could
+    what is subtracted.
+    """
+    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
+    duel.map_all(like.calls)
+    batch = duel.batch(like.calls)
+    op = like.ops[1]
+    if op == "replay":
+        duel.capture(baseline, batch)
+    duel.run(baseline, batch, op)  # once for the caches
+    walls: list[float] = []
+    idle: dict[str, list[float]] = {op: [] for op in sorted(set(like.ops))}
+    for _ in range(effort.rounds):
+        walls.append(duel.run(baseline, batch, op).wall_s)
+        for each, seconds in idle.items():
+            seconds.append(duel.idle(baseline, batch, each))
+    singles: list[float] = []
+    idle_singles: list[float] = []
+    if like.singles:
+        count = singles_in(duel, like.calls)
+        singles = take_singles(duel, baseline, op, count)
+        idle_singles = take_singles(duel, baseline, "idle", count)
+    return Alone(walls, idle, singles, idle_singles)
+
+
+def conclude(taken: Taken, alone: Alone | None) -> Measured:
+    """What follows from the times of two arms; on a GPU with those of one `alone`."""
+    ours, theirs = (
+        Timed(op, _overhead_s(op, taken, alone), taken.calls, replies)
+        for op, replies in zip(taken.ops, (taken.candidate, taken.baseline), strict=True)
+    )
+    if alone is None or taken.costs is None:
+        return _compare(ours, theirs, None)
+    if taken.singles:
+        steps = Steps(taken.singles, alone.singles, alone.idle_singles)
+        singles = singles_of(steps, taken.costs)
+        measured = _bounded(_compare(ours, theirs, singles), singles)
+    else:
+        measured = _compare(ours, theirs, None)
+    _, most_s = confidence_interval(alone.baseline)
+    return _undisturbed(measured, (most_s - theirs.overhead_s) / taken.calls * 1e6)
 
 
 @dataclass(frozen=True)
@@ -111,44 +210,21 @@ class Timed:
         return [max((r.wall_s - self.overhead_s) / self.calls, floor) for r in self.replies]
 
 
-def _overhead(idle: list[float], costs: Costs | None) -> float:
+def _overhead_s(op: str, taken: Taken, alone: Alone | None) -> float:
     """Seconds of a batch that are the protocol's."""
-    if costs is None:
+    if alone is None or taken.costs is None:
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
-        return min(idle)
-    return statistics.median(idle) - costs.launch_s  # an idle batch has one launch in it
+        return min(taken.idle)
+    return statistics.median(alone.idle[op]) - taken.costs.launch_s  # there is one launch in it
 
 
-def measure_alone(
-    baseline: Arm,
-    where: Layout,
-    fresh: Callable[[], Inputs],
-    like: Samples,
-    mode: str | None,
-    effort: Effort,
-    timeout_s: float,
-) -> float:
-    """The baseline's latency in microseconds without any other arm, taken as `like` was: at most, as
-    far as its samples prove."""
-    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
-    calls, op = like.calls_per_batch, "replay" if mode == "graph" else "run"
-    duel.map_all(calls)
-    batch = duel.batch(calls)
-    if op == "replay":
-        duel.capture(baseline, batch)
-    duel.run(baseline, batch, op)  # once for the caches
-    walls = [duel.run(baseline, batch, op).wall_s for _ in range(max(effort.rounds, ALONE_ROUNDS))]
-    _, most = confidence_interval(walls)
-    return (most - like.overhead_us / 1e6) / calls * 1e6
-
-
-def _summary(candidate: Timed, baseline: Timed, singles: Singles | None) -> Measured:
+def _compare(candidate: Timed, baseline: Timed, singles: Singles | None) -> Measured:
     ours, theirs = candidate.call_s, baseline.call_s
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     low, high = confidence_interval(ratios)
     reported = [r.reported_us / candidate.calls for r in candidate.replies if r.reported_us]
-    measured = Measured(
+    return Measured(
         mode=MODES[candidate.op],
         baseline_mode=MODES[baseline.op],
         latency_us=statistics.median(ours) * 1e6,
@@ -166,7 +242,6 @@ def _summary(candidate: Timed, baseline: Timed, singles: Singles | None) -> Meas
             singles=singles,
         ),
     )
-    return measured if singles is None else _bounded(measured, singles)
 
 
 def _bounded(measured: Measured, singles: Singles) -> Measured:
@@ -184,4 +259,17 @@ def _bounded(measured: Measured, singles: Singles) -> Measured:
         low=measured.low * factor,
         high=measured.high * factor,
         bound=bound,
+    )
+
+
+def _undisturbed(measured: Measured, alone_us: float) -> Measured:
+    """The same, but with a baseline that nobody slowed down."""
+    disturbed = measured.baseline_us > (1 + TOLERATED) * alone_us
+    factor = alone_us / measured.baseline_us if disturbed else 1.0
+    return replace(
+        measured,
+        baseline_alone_us=alone_us,
+        speedup=measured.speedup * factor,
+        low=measured.low * factor,
+        high=measured.high * factor,
     )
