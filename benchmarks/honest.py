@@ -11,6 +11,7 @@ import argparse
 import importlib
 import json
 import pkgutil
+import re
 import statistics
 import sys
 import tempfile
@@ -54,6 +55,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
+    parser.add_argument("--only", default="", help="solutions whose name matches this")
     options = parser.parse_args()
     sys.path.insert(0, str(HERE.parent))
     from sandbox.gpu import find_gpu
@@ -67,6 +69,8 @@ def main() -> int:
         work = Path(scratch)
         judge = JudgeClient(work / "judge")
         for name, problem, solution, workload in cases(work, options.device):
+            if not re.search(options.only, name):
+                continue
             job = BenchJob(
                 problem_path=problem.root,
                 problem_sha256=problem.sha256,
