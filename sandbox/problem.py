@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sandbox.errors import AssayError
+from sandbox.floor import Floor
 from sandbox.solution import Solution, describe_validation_error, parse_solution
 
 DType = Literal[
@@ -171,6 +172,11 @@ class Settings(_Model):
         "float32 1e-3, float16 4e-3, bfloat16 3e-2, float8 0.15 and 0.3.",
     )
     rules: Rules = Rules()
+    floor: Floor | None = Field(
+        default=None,
+        description="What each call must move and compute, which bounds its latency on a GPU. By "
+        "default: its outputs are written.",
+    )
     trials: int = Field(default=3, ge=1, le=16, description="Random input sets per workload.")
     quick: tuple[str, ...] = Field(default=(), description="Workloads of a quick run.")
 
@@ -195,6 +201,11 @@ class Problem(_Model):
     def quick_uuids(self) -> tuple[str, ...]:
         """The workloads of a quick run: those that the settings name, else the first two."""
         return self.settings.quick or tuple(w.uuid for w in self.workloads[:2])
+
+
+def axes_of(definition: Definition, workload: Workload) -> dict[str, int]:
+    """Every axis with its extent under a workload."""
+    return {name: _extent(axis, name, workload) for name, axis in definition.axes.items()}
 
 
 def resolve_shape(
@@ -223,6 +234,8 @@ def load_problem(directory: Path) -> Problem:
         raise _invalid(settings_file, f"quick names unknown workloads: {sorted(unknown)}")
     for workload in workloads:
         _check_workload(definition, workload, directory)
+        if settings.floor is not None:
+            _check_floor(settings.floor, definition, workload, settings_file)
     pins = _pins(directory, baseline, settings)
     return Problem(
         name=definition.name,
@@ -234,6 +247,13 @@ def load_problem(directory: Path) -> Problem:
         sha256=_manifest_hash(definition.name, pins),
         pins=pins,
     )
+
+
+def _check_floor(floor: Floor, definition: Definition, workload: Workload, path: Path) -> None:
+    try:
+        floor.operations_in(axes_of(definition, workload))
+    except ValueError as error:
+        raise _invalid(path, f"floor: {error}") from error
 
 
 def pin_problem(source: Path, destination: Path) -> Problem:
@@ -290,7 +310,7 @@ def _pins(directory: Path, baseline: Solution, settings: Settings) -> dict[str, 
         "definition": _file_hash(directory / DEFINITION),
         "workloads": _file_hash(directory / WORKLOADS),
         "baseline": baseline.sha256,
-        "settings": hashlib.sha256(settings.model_dump_json().encode()).hexdigest(),
+        "settings": _settings_hash(settings),
     }
     blobs = directory / BLOBS
     for file in sorted(blobs.rglob("*")) if blobs.is_dir() else []:
@@ -299,6 +319,12 @@ def _pins(directory: Path, baseline: Solution, settings: Settings) -> dict[str, 
         if file.is_file():
             pins[f"{BLOBS}/{file.relative_to(blobs).as_posix()}"] = _file_hash(file)
     return pins
+
+
+def _settings_hash(settings: Settings) -> str:
+    """A setting that did not exist when a problem was pinned is left out where it says nothing."""
+    later = {"floor"} if settings.floor is None else set()
+    return hashlib.sha256(settings.model_dump_json(exclude=later).encode()).hexdigest()
 
 
 def _manifest_hash(name: str, pins: Mapping[str, str]) -> str:

@@ -26,7 +26,7 @@ class Region:
     def __init__(self, size: int, device: int) -> None:
         from cuda.bindings import driver
 
-        self._driver = driver
+        self.driver = driver
         self._property = _property(driver, device)
         granularity = _check(
             driver.cuMemGetAllocationGranularity(
@@ -41,16 +41,16 @@ class Region:
 
     def create(self) -> int:
         """Allocate and map memory; return a descriptor of it, owned by the caller."""
-        handle = _check(self._driver.cuMemCreate(self.size, self._property, 0))
+        handle = _check(self.driver.cuMemCreate(self.size, self._property, 0))
         self._map(handle)
         kind = self._property.requestedHandleTypes
-        return int(_check(self._driver.cuMemExportToShareableHandle(handle, kind, 0)))
+        return int(_check(self.driver.cuMemExportToShareableHandle(handle, kind, 0)))
 
     def receive(self, descriptor: int) -> None:
         """Map the memory behind a descriptor, and close the descriptor."""
         kind = self._property.requestedHandleTypes
         try:
-            handle = _check(self._driver.cuMemImportFromShareableHandle(descriptor, kind))
+            handle = _check(self.driver.cuMemImportFromShareableHandle(descriptor, kind))
         finally:
             os.close(descriptor)
         self._map(handle)
@@ -58,20 +58,24 @@ class Region:
     def close(self) -> None:
         """Give memory and addresses back."""
         if self._handle is not None:
-            _check(self._driver.cuMemUnmap(self.address, self.size))
-            _check(self._driver.cuMemRelease(self._handle))
+            _check(self.driver.cuMemUnmap(self.address, self.size))
+            _check(self.driver.cuMemRelease(self._handle))
             self._handle = None
-        _check(self._driver.cuMemAddressFree(self.address, self.size))
+        _check(self.driver.cuMemAddressFree(self.address, self.size))
 
     def tell(self, stream: int, which: int, number: int) -> None:
         """Set a number when a stream has come that far."""
         at = self.address + self._numbers + which
-        _check(self._driver.cuStreamWriteValue32(stream, at, number, 0))
+        _check(self.driver.cuStreamWriteValue32(stream, at, number, 0))
 
     def await_(self, stream: int, which: int, number: int) -> None:
         """Let a stream wait until a number is at least this."""
         at = self.address + self._numbers + which
-        _check(self._driver.cuStreamWaitValue32(stream, at, number, 0))
+        _check(self.driver.cuStreamWaitValue32(stream, at, number, 0))
+
+    def forget_persisting(self) -> None:
+        """Whatever a process asked the L2 to keep, it may drop from now on."""
+        _check(self.driver.cuCtxResetPersistingL2Cache())
 
     def bytes_tensor(self, size: int) -> Any:
         """The first bytes as a uint8 tensor that does not own them."""
@@ -87,7 +91,7 @@ class Region:
         return torch.as_tensor(described, device=f"cuda:{self._property.location.id}")
 
     def _map(self, handle: Any) -> None:
-        driver = self._driver
+        driver = self.driver
         _check(driver.cuMemMap(self.address, self.size, 0, handle, 0))
         access = driver.CUmemAccessDesc()
         access.location = self._property.location

@@ -9,6 +9,7 @@ early, nor finish late, nor do calls of several steps at once.
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 import time
@@ -36,6 +37,9 @@ Copies = list[tuple[torch.Tensor, torch.Tensor]]
 """Where to, where from."""
 LAST_COPY_S = 0.05
 """How long after a runner's answer its last outputs may still be on their way."""
+PATIENCE_S = 0.25
+"""How long a runner may take until its work waits on the GPU, before its inputs appear all the same: a launch
+that waits for them itself would never end otherwise."""
 SPINS = 2000
 """How often a turn is looked for before anything else is: some hundred microseconds."""
 
@@ -165,12 +169,14 @@ class Arena(ABC):
         self._poison(count)
         there, given = (self._inputs(flat, count) for flat in (self._memory, batch.flat))
         shared = [self._shared(count, field) for field in self.layout.outputs]
-        outputs = list(zip(self._taken, shared, strict=True))
-        self._steps = []
-        for first in range(0, count, step):
-            some = slice(first, first + step)
-            take = [(own[some], theirs[some]) for own, theirs in outputs]
-            self._steps.append(([(there[some], given[some])], take))
+        reveal = zip(torch.split(there, step), torch.split(given, step), strict=True)
+        take = [
+            list(zip(torch.split(own, step), torch.split(theirs, step), strict=True))
+            for own, theirs in zip(self._taken, shared, strict=True)
+        ]
+        self._steps = [
+            ([copies], [each[number] for each in take]) for number, copies in enumerate(reveal)
+        ]
         self._turns[0], self._turns[1] = 0, -1
         self._settle()
 
@@ -209,14 +215,14 @@ class Arena(ABC):
     def _settle(self) -> None:
         """Wait until copies are done."""
 
-    def _await_turn(self, number: int, exchange: Exchange) -> None:
-        """Wait for the outputs of a step.
+    def _await_turn(self, number: int, exchange: Exchange, patience_s: float = math.inf) -> None:
+        """Wait for the outputs of a step, but no longer than `patience_s`.
 
         Raises:
             CandidateFailure: they will not come: there is an answer, or nobody, instead.
         """
-        turns = self._turns
-        while turns[1] < number:
+        turns, deadline = self._turns, time.monotonic() + patience_s
+        while turns[1] < number and time.monotonic() < deadline:
             for _ in range(SPINS):
                 if turns[1] >= number:
                     return
@@ -305,6 +311,10 @@ class DeviceArena(Arena):
         self._flags = whole[size:]
         self._stream = _stream(where.device)
 
+    def prepare(self, batch: Batch, step: int) -> None:
+        super().prepare(batch, step)
+        self._region.forget_persisting()
+
     def clocked(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, list[float]]:
         """Like `timed`, but the GPU itself keeps the turns and the time.
 
@@ -315,7 +325,7 @@ class DeviceArena(Arena):
         self._settle()
         runner.resume()
         exchange.send()
-        self._await_turn(0, exchange)
+        self._await_turn(0, exchange, PATIENCE_S)
         events = []
         # Nothing goes before everything is queued: how fast this processor is shall not count.
         self._region.await_(self._stream.cuda_stream, OPEN, 1)

@@ -9,28 +9,44 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sandbox.judge.arena import Layout
-from sandbox.judge.memory import TIMES_L2, Memory
+from sandbox.judge.hardware import TIMES_L2, Hardware
 from sandbox.judge.models import WorkloadResult
+from sandbox.judge.roofline import moved_bytes
 
 AGREES, AGREES_US = 0.1, 3.0
 """How far the two clocks may be apart: events do not see what a launch costs."""
 
 
-def with_caveats(result: WorkloadResult, where: Layout, memory: Memory | None) -> WorkloadResult:
+def with_caveats(
+    result: WorkloadResult, where: Layout, hardware: Hardware | None
+) -> WorkloadResult:
     """The result of a workload that passed, with what there is to say about its latency."""
     assert result.samples is not None
-    fields = [*filter(None, where.inputs), *where.outputs]
-    moved = sum(field.size_bytes for field in fields)
-    roofline_us = None if memory is None else moved / memory.bytes_per_s * 1e6
-    batch_bytes = where.stride * result.samples.calls_per_batch
-    cold = None if memory is None else batch_bytes >= TIMES_L2 * memory.l2_bytes
-    known = result.model_copy(update={"roofline_us": roofline_us, "cold_l2": cold})
-    return known.model_copy(update={"caveats": tuple(_caveats(known))})
+    known = {"reported_us": _middle(result.samples.reported_us)}
+    if hardware is not None:
+        batch_bytes = where.stride * result.samples.calls_per_batch
+        known["roofline_us"] = moved_bytes(where) / hardware.bytes_per_s * 1e6
+        known["cold_l2"] = batch_bytes >= TIMES_L2 * hardware.l2_bytes
+    result = result.model_copy(update=known)
+    result = result.model_copy(update={"consistent": _consistent(result)})
+    return result.model_copy(update={"caveats": tuple(_caveats(result))})
+
+
+def _middle(samples: tuple[float, ...]) -> float | None:
+    return sorted(samples)[len(samples) // 2] if samples else None
+
+
+def _consistent(result: WorkloadResult) -> bool | None:
+    """Whether both clocks say the same; nothing, where there is one clock only."""
+    assert result.latency_us is not None
+    if result.reported_us is None:
+        return None
+    return abs(result.reported_us - result.latency_us) <= AGREES_US + AGREES * result.latency_us
 
 
 def _caveats(result: WorkloadResult) -> Iterator[str]:
-    latency_us, samples = result.latency_us, result.samples
-    assert latency_us is not None and samples is not None
+    latency_us = result.latency_us
+    assert latency_us is not None
     if result.bound == "single_call":
         yield "Calls took longer one at a time than in a batch, so what one takes alone counts."
     if result.bound == "launch":
@@ -44,10 +60,8 @@ def _caveats(result: WorkloadResult) -> Iterator[str]:
             f"Less than the {result.roofline_us:.3g} us that moving all inputs and outputs takes at "
             "the memory's peak: it cannot have read all of its inputs."
         )
-    if samples.reported_us and result.bound is None:
-        reported_us = sorted(samples.reported_us)[len(samples.reported_us) // 2]
-        if abs(reported_us - latency_us) > AGREES_US + AGREES * latency_us:
-            yield (
-                f"CUDA events in the solution's own process say {reported_us:.4g} us; they are within "
-                "its reach and are not used."
-            )
+    if result.consistent is False and result.bound is None:
+        yield (
+            f"CUDA events in the solution's own process say {result.reported_us:.4g} us; they are "
+            "within its reach and are not used."
+        )

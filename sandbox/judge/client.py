@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sandbox.errors import AssayError, SandboxFailure
 from sandbox.judge.models import BenchJob, BenchResult
+from sandbox.warm import STEADY_HEAP
 
 GRACE_S = 60.0
 """What a job may take beyond its own limit: starting, building inputs, computing the reference."""
@@ -81,6 +82,7 @@ class JudgeClient:
                     "HOME": str(home),
                     "FIB_CACHE_PATH": str(home / "fib"),
                     "OMP_NUM_THREADS": "1",
+                    **STEADY_HEAP,
                     "LC_ALL": "C.UTF-8",
                     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
                     # Where the driver's libraries are, if that is how this machine says it.

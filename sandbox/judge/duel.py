@@ -11,8 +11,8 @@ import torch
 from sandbox.errors import CandidateFailure
 from sandbox.judge.arena import Batch, Layout
 from sandbox.judge.arm import Arm, Reply
+from sandbox.judge.hardware import TIMES_L2, hardware_of
 from sandbox.judge.inputs import Inputs
-from sandbox.judge.memory import TIMES_L2, memory_of
 
 PROBE_CALLS = 4
 ROOM_BYTES = {"cpu": 64 << 20, "cuda": 1 << 30}
@@ -146,8 +146,8 @@ class Duel:
 
     def _enough(self, ops: dict[Arm, str], batch: Batch) -> int:
         """How many calls make a batch long enough for each arm, if this one is like it."""
-        memory = memory_of(self._where.device)
-        enough = 1 if memory is None else -(-TIMES_L2 * memory.l2_bytes // self._where.stride)
+        hardware = hardware_of(self._where.device)
+        enough = 1 if hardware is None else -(-TIMES_L2 * hardware.l2_bytes // self._where.stride)
         for arm, op in ops.items():
             times = 1 if op == "replay" else 2  # at first, code and memory are cold
             cost = min(self.idle(self.arms[-1], batch, op) for _ in range(times))

@@ -3,44 +3,36 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
 import secrets
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 
 import torch
 
-from sandbox import gpu
 from sandbox.errors import AssayError, CandidateFailure
+from sandbox.floor import Floor
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
 from sandbox.judge.arm import Arm
 from sandbox.judge.caveats import with_caveats
 from sandbox.judge.duel import Duel, Effort, Wrong
+from sandbox.judge.environment import Watch
+from sandbox.judge.hardware import hardware_of
 from sandbox.judge.inputs import Inputs, Oracle
-from sandbox.judge.memory import memory_of
-from sandbox.judge.models import (
-    BenchJob,
-    BenchResult,
-    Environment,
-    GpuEnvironment,
-    WorkloadResult,
-)
+from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
 from sandbox.judge.pool import Pool
+from sandbox.judge.roofline import impossible
 from sandbox.judge.singles import Costs, measure_launch, measure_switch
 from sandbox.judge.timing import Alone, Measured, Taken, conclude, take, take_alone
-from sandbox.problem import Problem, Workload, verify_problem
+from sandbox.problem import Problem, Workload, axes_of, verify_problem
 
 Progress = Callable[[float, str], None]
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
-    ("cpu", "quick"): Effort(rounds=7, batch_s={"run": 0.01}, most_calls=48, most_bytes=16 << 20),
+    ("cpu", "quick"): Effort(rounds=6, batch_s={"run": 0.0012}, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s={"run": 0.03}, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(
         rounds=6,
@@ -60,10 +52,6 @@ EFFORT = {
         single_rounds=4,
     ),
 }
-HELD_DOWN = {"hardware slowdown", "thermal (hardware)", "power brake"}
-"""Slowdowns that say that something is wrong; a power cap is part of normal work."""
-DYING_S = 1.5
-"""How long a process that was killed may still be counted on a GPU."""
 STATUS = {
     "timeout": "TIMEOUT",
     "forged_reply": "RUNTIME_ERROR",
@@ -98,31 +86,19 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     """
     started = time.perf_counter()
     problem = verify_problem(job.problem_path, job.problem_sha256)
-    load_before = os.getloadavg()[0]
     seed = secrets.randbits(63)
     run = _Run(job, problem, pool, seed)
-    before = _gpu_state(pool)
+    watch = Watch(job.device, pool)
     found = []
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
         found.append(run.workload(number, workload))
-    ours = pool.processes + 1  # this process computes references
-    after = _gpu_state(pool, ours)
+    watch.measured()
     results = run.conclude(found)
     run.close()
     return _summary(
         results,
-        Environment(
-            device=job.device,
-            cpu=_cpu_model(),
-            python=platform.python_version(),
-            torch=str(torch.__version__),
-            flashinfer_bench=metadata.version("flashinfer-bench"),
-            threads=1,
-            load_before=load_before,
-            load_after=os.getloadavg()[0],
-            gpu=_gpu_environment(pool, before, after, ours),
-        ),
+        watch.environment(),
         pool.level,
         f"{seed:016x}",
         time.perf_counter() - started,
@@ -177,8 +153,6 @@ class _Run:
     def conclude(self, found: list[WorkloadResult | Passed]) -> list[WorkloadResult]:
         """The results of all workloads; the candidate is no longer needed, and ends."""
         self._drop_candidate()
-        if self._device.type == "cuda" and any(isinstance(each, Passed) for each in found):
-            self._pool.await_ends()
         return [self._result(each) if isinstance(each, Passed) else each for each in found]
 
     def close(self) -> None:
@@ -193,16 +167,35 @@ class _Run:
     def _result(self, passed: Passed) -> WorkloadResult:
         try:
             alone = self._alone(passed) if self._device.type == "cuda" else None
-        except Rejected as late:  # no time is left
-            return _refused(passed.workload, passed.verdict, late)
-        result = _accepted(passed, conclude(passed.taken, alone))
-        return with_caveats(result, passed.where, memory_of(self._device))
+            measured = conclude(passed.taken, alone)
+            self._check_roofline(passed, measured)
+        except Rejected as rejected:  # or no time is left
+            return _refused(passed.workload, passed.verdict, rejected)
+        return with_caveats(_accepted(passed, measured), passed.where, hardware_of(self._device))
+
+    def _check_roofline(self, passed: Passed, measured: Measured) -> None:
+        hardware = hardware_of(self._device)
+        if hardware is None:
+            return
+        floor = self._settings.floor or Floor()
+        operations = floor.operations_in(axes_of(self._problem.definition, passed.workload))
+        why = impossible(
+            measured.latency_us, passed.where, passed.taken.calls, floor, operations, hardware
+        )
+        if why is not None:
+            raise Rejected("RUNTIME_ERROR", "roofline", f"roofline: {why}.")
 
     def _alone(self, passed: Passed) -> Alone:
         oracle, baseline = self._oracle(passed.number, passed.workload), self._baseline_arm()
         try:
             return take_alone(
-                baseline, passed.where, oracle.fresh, passed.taken, self._effort, self._left()
+                baseline,
+                passed.where,
+                oracle.fresh,
+                passed.taken,
+                self._effort,
+                self._left(),
+                self._pool.await_ends,
             )
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
@@ -422,38 +415,3 @@ def _summary(
         seed=seed,
         wall_s=round(wall_s, 3),
     )
-
-
-def _gpu_state(pool: Pool, ours: int | None = None) -> gpu.State | None:
-    """What the GPU does. If more processes than `ours` are on it, only after those that are dying had
-    time to go."""
-    if pool.gpu is None:
-        return None
-    deadline = time.monotonic() + DYING_S
-    state = gpu.state(pool.gpu)
-    while ours is not None and state.processes > ours and time.monotonic() < deadline:
-        time.sleep(0.05)
-        state = gpu.state(pool.gpu)
-    return state
-
-
-def _gpu_environment(
-    pool: Pool, before: gpu.State | None, after: gpu.State | None, ours: int
-) -> GpuEnvironment | None:
-    if pool.gpu is None or before is None or after is None:
-        return None
-    return GpuEnvironment(
-        name=pool.gpu.name,
-        uuid=pool.gpu.uuid,
-        driver=pool.gpu.driver,
-        before=before,
-        after=after,
-        contended=after.processes > ours or bool(HELD_DOWN & set(after.slowdowns)),
-    )
-
-
-def _cpu_model() -> str:
-    for line in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

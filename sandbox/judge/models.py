@@ -131,6 +131,14 @@ class WorkloadResult(_Model):
     cold_l2: bool | None = Field(
         default=None, description="On a GPU: whether a batch is too large for its L2 to keep."
     )
+    reported_us: float | None = Field(
+        default=None,
+        description="On a GPU: what CUDA events in the solution's own process say; it can forge them, "
+        "and they are not used.",
+    )
+    consistent: bool | None = Field(
+        default=None, description="Whether `reported_us` agrees with `latency_us`."
+    )
     caveats: tuple[str, ...] = Field(default=(), description="What to know about the latency.")
     verified_calls: int = Field(default=0, description="Calls whose outputs were verified.")
     samples: Samples | None = None

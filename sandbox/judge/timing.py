@@ -143,8 +143,11 @@ def take_alone(
     like: Taken,
     effort: Effort,
     timeout_s: float,
+    await_ends: Callable[[], None],
 ) -> Alone:
     """The baseline, and the protocol, without any other arm on the GPU, as `like` was taken.
+
+    `await_ends` waits until the others, which are dying, are gone; what needs no clock is done before.
 
     A stopped process's kernels go on. Beside a candidate, the baseline could be made slower, and so could
     what is subtracted.
@@ -155,6 +158,7 @@ def take_alone(
     op = like.ops[1]
     if op == "replay":
         duel.capture(baseline, batch)
+    await_ends()
     duel.run(baseline, batch, op)  # once for the caches
     walls: list[float] = []
     idle: dict[str, list[float]] = {op: [] for op in sorted(set(like.ops))}

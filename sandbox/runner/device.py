@@ -11,128 +11,127 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from sandbox.runner.main import Arena, Calls, await_turn
+from sandbox.runner.graphs import MOST_NODES, Piece, Recorder, Work
+from sandbox.runner.guard import Guard
+from sandbox.runner.main import Arena, await_turn
 from sandbox.vmm import DONE, PAGE, REVEALED, Region
 
-LAUNCHES = 512
+LAUNCHES = MOST_NODES
 """Kernels of the op "launches"."""
 
-Work = Callable[[], Any]
+Steps = list[list[Piece]]
+"""What to launch in each step, one after the other."""
 
 
-def warm_up(torch: Any) -> None:
-    """The context, and whatever else takes a while the first time."""
+def warm_up(torch: Any) -> Guard:
+    """The context, whatever else takes a while the first time, and a stopwatch that no solution has seen.
+
+    Kernels of torch's are loaded one by one when they are first launched, which takes a millisecond to
+    ten each: the most usual ones are launched here, while nobody waits.
+    """
+    from cuda.bindings import driver
+
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.ones(2, 64, dtype=dtype, device="cuda")
+        y = (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1) * x[0]).float()
+        y = torch.sigmoid(y / 2 - y.amax(-1, keepdim=True)).exp().sum(-1)
+        x[:, 0].copy_(y)
     scratch = torch.zeros(1, device="cuda")
-    record(torch, [lambda: scratch.add_(1)])[0].replay()
+    Recorder(torch, driver).record([lambda: scratch.add_(1)])[0].launch()
     torch.cuda.synchronize()
-
-
-def record(torch: Any, work: list[Work]) -> list[Any]:
-    """A graph of each piece. They share scratch memory: they are launched one after the other."""
-    graphs, pool, stream = [], torch.cuda.graph_pool_handle(), torch.cuda.Stream()
-    torch.cuda.synchronize()
-    with torch.cuda.stream(stream):
-        for piece in work:
-            graphs.append(torch.cuda.CUDAGraph())
-            graphs[-1].capture_begin(pool=pool)
-            try:
-                piece()
-            finally:
-                graphs[-1].capture_end()
-    torch.cuda.synchronize()
-    return graphs
+    return Guard(driver)
 
 
 class DeviceArena(Arena):
     """GPU memory of the judge's, mapped here."""
 
     def __init__(
-        self, torch: Any, request: dict[str, Any], descriptor: int, page: mmap.mmap
+        self, torch: Any, request: dict[str, Any], descriptor: int, page: mmap.mmap, guard: Guard
     ) -> None:
         size = request["capacity"] * request["stride"]
         self._region = Region(size + PAGE, 0)
         self._region.receive(descriptor)
         super().__init__(torch, self._region.bytes_tensor(size), page, request)
         self._scratch = torch.zeros(1, device="cuda")
-        self._graphs: dict[int, list[Any]] = {}
-        self._idle = record(torch, [lambda: self._scratch.add_(1)])[0]
-        self._begin = torch.cuda.Event(enable_timing=True)
-        self._end = torch.cuda.Event(enable_timing=True)
+        self._recorder = Recorder(torch, self._region.driver)
+        self._graphs: dict[int, Steps] = {}
+        (self._idle,) = self._recorder.record([self._touch])
+        self._guard = guard
 
     def serve(
         self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
     ) -> dict[str, Any]:
-        op, size, calls = request["op"], request["step"], self.calls(request)
-        steps = [calls[first : first + size] for first in range(0, len(calls), size)]
-        each = self._work(
-            op, size, [partial(self._call_all, run, step, in_place) for step in steps]
-        )
+        with self.torch.no_grad():
+            return self._serve(request, run, in_place)
+
+    def _serve(
+        self, request: dict[str, Any], run: Callable[..., Any], in_place: bool
+    ) -> dict[str, Any]:
+        op, size = request["op"], request["step"]
+        work: list[Work] = [
+            partial(self.call, run, inputs, outputs, in_place)
+            for inputs, outputs in self.calls(request)
+        ]
+        steps = [work[first : first + size] for first in range(0, len(work), size)]
         if op == "capture":
-            self._graphs[size] = record(self.torch, each)
+            self._graphs[size] = [self._recorder.record(step) for step in steps]
             return {}
-        self._idle.replay()  # the GPU comes to this process before the clock starts
+        each = self._launches(op, size, steps)
+        self._guard.expect(len(each))
+        self._idle.launch()  # the GPU comes to this process before the clock starts
         self.torch.cuda.synchronize()
         if request["clocked"]:
             return self._queue(each, at_once=op != "run")
         self._turns[1] = 0
         return self._in_turn(each)
 
-    def _work(self, op: str, size: int, calls: list[Work]) -> list[Work]:
+    def _launches(self, op: str, size: int, steps: list[list[Work]]) -> Steps:
         """What to do in each step."""
         if op == "idle":  # the GPU's switch to this process is part of the protocol
-            return [self._idle.replay for _ in calls]
+            return [[self._idle] for _ in steps]
         if op == "launches":
-            return [record(self.torch, [self._launch_often])[0].replay]
+            return [self._recorder.record([self._touch] * LAUNCHES)]
         if op == "replay":
-            return [graph.replay for graph in self._graphs[size][: len(calls)]]
-        return calls
+            return self._graphs[size][: len(steps)]
+        return [[Piece(call) for call in step] for step in steps]
 
-    def _in_turn(self, each: list[Work]) -> dict[str, Any]:
+    def _in_turn(self, each: Steps) -> dict[str, Any]:
         """Wait for the inputs of each step on the host."""
-        device_ms = 0.0
-        for number, work in enumerate(each, 1):
+        for number, pieces in enumerate(each, 1):
             await_turn(self._turns, number)
-            self._begin.record()
-            work()
-            self._end.record()
+            self._guard.begin()
+            for piece in pieces:
+                piece.launch()
+            self._guard.end()
             self.torch.cuda.synchronize()
             self._turns[1] = number
-            device_ms += self._begin.elapsed_time(self._end)
-        return {"device_us": device_ms * 1e3}
+        return {"device_us": self._guard.total_us()}
 
-    def _queue(self, each: list[Work], *, at_once: bool) -> dict[str, Any]:
+    def _queue(self, each: Steps, *, at_once: bool) -> dict[str, Any]:
         """Let the GPU wait for the inputs of each step, in the stream that launches go to which name none.
 
-        What is launched `at_once` waits in the stream before there is any input. Calls may wait for the
-        GPU themselves, so their inputs must come without that.
+        What is launched `at_once` waits in the stream before there is any input, as far as it may. Calls
+        may wait for the GPU themselves, so their inputs must come without that.
         """
-        stream, device_ms = self.torch.cuda.default_stream(), 0.0
-        marks = [[self.torch.cuda.Event(enable_timing=True) for _ in range(2)] for _ in each]
-        if not at_once:
-            self._turns[1] = 0
-        for number, (work, (begin, end)) in enumerate(zip(each, marks, strict=True), 1):
+        stream, room = self.torch.cuda.default_stream(), MOST_NODES if at_once else 0
+        for number, pieces in enumerate(each, 1):
             self._region.await_(stream.cuda_stream, REVEALED, number)
-            begin.record()
-            work()
-            end.record()
+            self._guard.begin()
+            for piece in pieces:
+                room -= piece.nodes
+                if room < 0:
+                    self._turns[1] = 0  # the stream must go on, or the launch would wait for ever
+                piece.launch()
+            self._guard.end()
             self._region.tell(stream.cuda_stream, DONE, number)
-        if at_once:
-            self._turns[1] = 0
-        stream.synchronize()
-        for begin, end in marks:
-            device_ms += begin.elapsed_time(end)
-        return {"device_us": device_ms * 1e3}
+        self._turns[1] = 0
+        return {"device_us": self._guard.total_us()}
 
     def close(self) -> None:
         self._graphs.clear()
         self.torch.cuda.synchronize()
         self._region.close()
 
-    def _launch_often(self) -> None:
-        for _ in range(LAUNCHES):
-            self._scratch.add_(1)
-
-    def _call_all(self, run: Callable[..., Any], calls: Calls, in_place: bool) -> None:
-        with self.torch.no_grad():
-            for inputs, outputs in calls:
-                self.call(run, inputs, outputs, in_place)
+    def _touch(self) -> None:
+        """The least work that there is."""
+        self._scratch.add_(1)

@@ -43,10 +43,11 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    guard = None
     if os.path.exists("/dev/nvidiactl"):  # noqa: PTH110
         from sandbox.runner.device import warm_up
 
-        warm_up(torch)  # nobody waits for it yet
+        guard = warm_up(torch)  # nobody waits for it yet
     _send(channel, {"ready": True})
     run: Callable[..., Any] = _nothing
     arena: Arena | None = None
@@ -65,7 +66,7 @@ def main() -> None:
             elif request["op"] == "map":
                 if arena is not None:
                     arena.close()
-                arena = _arena(torch, request, *descriptors)
+                arena = _arena(torch, request, guard, *descriptors)
             elif arena is not None:
                 answer |= arena.serve(request, run, style)
             answer["ok"] = True
@@ -97,12 +98,12 @@ def _place(files: list[dict[str, Any]], descriptor: int) -> None:
             target.write_bytes(contents.read(file["bytes"]))
 
 
-def _arena(torch: Any, request: dict[str, Any], memory: int, turns: int) -> Arena:
+def _arena(torch: Any, request: dict[str, Any], guard: Any, memory: int, turns: int) -> Arena:
     page = _map(turns, PAGE)
     if request["device"] == "cuda":
         from sandbox.runner.device import DeviceArena
 
-        return DeviceArena(torch, request, memory, page)
+        return DeviceArena(torch, request, memory, page, guard)
     return HostArena(torch, request, memory, page)
 
 

@@ -7,11 +7,11 @@ import torch
 
 from sandbox.judge.arena import layout
 from sandbox.judge.caveats import with_caveats
-from sandbox.judge.memory import Memory, memory_of
+from sandbox.judge.hardware import Hardware, hardware_of
 from sandbox.judge.models import Samples, WorkloadResult
 
 WHERE = layout([torch.zeros(1 << 18)], [torch.zeros(1 << 18)], torch.device("cpu"))
-MEMORY = Memory(bytes_per_s=1e12, l2_bytes=50 << 20)
+GPU = Hardware(bytes_per_s=1e12, l2_bytes=50 << 20)
 """Two megabytes a call: 2.1 us at the peak, and 50 calls are twice the L2."""
 
 
@@ -31,7 +31,7 @@ def said(latency_us: float, reported_us: float, calls: int = 64, **fields: str) 
             reported_us=(reported_us,) * 3,
         ),
     )
-    return with_caveats(result, WHERE, MEMORY)
+    return with_caveats(result, WHERE, GPU)
 
 
 def test_an_ordinary_latency_needs_no_words() -> None:
@@ -39,6 +39,11 @@ def test_an_ordinary_latency_needs_no_words() -> None:
     assert result.caveats == ()
     assert result.cold_l2
     assert result.roofline_us == pytest.approx(2.097152)
+    assert (result.reported_us, result.consistent) == (19.0, True)
+
+
+def test_a_clock_in_the_candidates_process_that_disagrees_is_named() -> None:
+    assert said(20.0, 1.0).consistent is False
 
 
 @pytest.mark.parametrize(
@@ -58,4 +63,4 @@ def test_what_is_unusual_is_said_once(result: WorkloadResult, word: str) -> None
 
 
 def test_a_cpu_has_no_roofline_here() -> None:
-    assert memory_of(torch.device("cpu")) is None
+    assert hardware_of(torch.device("cpu")) is None
