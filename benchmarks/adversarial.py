@@ -1,16 +1,15 @@
 """The adversarial suite against two judges: ours, and flashinfer-bench's isolated runner.
 
-flashinfer-bench's runner has no sandbox, so it runs inside ours here, with the few CUDA calls on its
-path replaced as in `evaluate.py`. Writes a table of what each judge accepted.
+flashinfer-bench's runner has no sandbox, so it runs inside ours here. On a CPU the few CUDA calls on its
+path are replaced as in `evaluate.py`; on a GPU nothing is, and the attacks that only a GPU allows are
+added. Writes a table of what each judge accepted.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
-import pkgutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -30,23 +29,26 @@ def inside() -> None:
     os.environ["FIB_CACHE_PATH"] = "/tmp/fib"
     import evaluate
 
-    evaluate.without_cuda()
+    job = json.loads(Path("/sandbox/in/job.json").read_text())
+    on_a_cpu = job["device"] == "cpu:0"
+    if on_a_cpu:
+        evaluate.without_cuda()
     from flashinfer_bench.bench.config import BenchmarkConfig
     from flashinfer_bench.bench.runner import isolated_runner
     from flashinfer_bench.data import Definition, Solution, Workload
 
-    job = json.loads(Path("/sandbox/in/job.json").read_text())
     configuration = BenchmarkConfig(
         num_trials=3, warmup_runs=10, iterations=50, timeout_seconds=job["timeout_s"]
     )
-    runner = isolated_runner.SubprocessWorker(device="cpu:0", log_dir="/tmp/logs")
+    runner = isolated_runner.SubprocessWorker(device=job["device"], log_dir="/tmp/logs")
     baseline = runner.run_ref(
         Definition.model_validate(job["definition"]),
         Workload.model_validate(job["workload"]),
         configuration,
         None,
     )
-    isolated_runner._solution_worker_main = evaluate.worker
+    if on_a_cpu:
+        isolated_runner._solution_worker_main = evaluate.worker
     done = runner.run_solution(Solution.model_validate(job["solution"]), baseline, configuration)
     speedup = done.performance.speedup_factor if done.performance else None
     Path("/sandbox/out/result.json").write_text(
@@ -54,19 +56,23 @@ def inside() -> None:
     )
 
 
-def theirs(attack: ModuleType, problem: Any, work: Path) -> tuple[str, float | None]:
+def theirs(attack: ModuleType, problem: Any, work: Path, device: str) -> tuple[str, float | None]:
     """What flashinfer-bench says of an attack, and the speedup that it reports."""
     from sandbox.box import Command, Limits, open_sandbox
     from sandbox.errors import AssayError
+    from sandbox.gpu import driver_mounts, find_gpu, library_path
     from sandbox.runtime import Mount, python
     from tests.adversarial.conftest import attack_solution
 
-    if getattr(attack, "LANGUAGE", "python") == "triton":
+    gpu = None if device == "cpu" else find_gpu(device)
+    if gpu is None and getattr(attack, "LANGUAGE", "python") == "triton":
         return "needs a GPU", None
+    drivers = driver_mounts() if gpu else ()
     solution = attack_solution(attack).model_dump(mode="json", exclude_none=True)
     solution["author"] = "attack"
-    solution["spec"]["target_hardware"] = ["cpu"]
+    solution["spec"]["target_hardware"] = ["cuda" if gpu else "cpu"]
     job = {
+        "device": "cuda:0" if gpu else "cpu:0",
         "definition": json.loads((problem.root / "definition.json").read_text()),
         "workload": problem.workloads[0].model_dump(mode="json"),
         "solution": solution,
@@ -75,8 +81,10 @@ def theirs(attack: ModuleType, problem: Any, work: Path) -> tuple[str, float | N
     command = Command(
         argv=(python(), "-B", f"{INSIDE}/adversarial.py", "--inside"),
         files={"job.json": json.dumps(job).encode()},
-        mounts=(Mount(HERE, INSIDE),),
-        limits=Limits(wall_s=70.0, cpu_s=120, data_bytes=6 << 30),
+        mounts=(Mount(HERE, INSIDE), *drivers),
+        devices=tuple(gpu.nodes()) if gpu else (),
+        env=library_path(drivers),
+        limits=Limits(wall_s=70.0, cpu_s=120, data_bytes=None if gpu else 6 << 30),
     )
     try:
         done = open_sandbox(work).run(command)
@@ -86,11 +94,13 @@ def theirs(attack: ModuleType, problem: Any, work: Path) -> tuple[str, float | N
     return str(result["status"]), result["speedup"]
 
 
-def ours(attack: ModuleType, problem: Any, judge: Any, work: Path) -> tuple[str, float | None]:
+def ours(
+    attack: ModuleType, problem: Any, judge: Any, work: Path, device: str
+) -> tuple[str, float | None]:
     """What our judge says, and the speedup."""
     from tests.adversarial.conftest import attack_job
 
-    result = judge.bench(attack_job(attack, problem, work))
+    result = judge.bench(attack_job(attack, problem, work, device))
     return ("PASSED" if result.passed else result.assay), result.speedup_geomean
 
 
@@ -109,10 +119,22 @@ def verdict(expected: str, status: str, speedup: float | None, honest: float) ->
     return "missed" if gained else "caught"
 
 
+def suite(device: str) -> dict[str, ModuleType]:
+    """The attacks that can run on a device, by name."""
+    from tests.adversarial import attacks, gpu_attacks
+    from tests.adversarial.conftest import load_attacks
+
+    if device == "cpu":
+        return load_attacks(attacks)
+    found = load_attacks(attacks) | load_attacks(gpu_attacks)
+    return {name: a for name, a in found.items() if getattr(a, "LANGUAGE", "python") != "cpp"}
+
+
 def main() -> int:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda:0")
     parser.add_argument("--only", nargs="*", help="names of attacks")
     parser.add_argument("--markdown", type=Path, help="also write the table there")
     options = parser.parse_args()
@@ -121,44 +143,40 @@ def main() -> int:
         return 0
     sys.path.insert(0, str(HERE.parent))
     from sandbox.judge.client import JudgeClient
-    from tests.adversarial import attacks
     from tests.judge.conftest import write_problem
 
-    names = options.only or sorted(m.name for m in pkgutil.iter_modules(attacks.__path__))
-    found = {name: importlib.import_module(f"{attacks.__name__}.{name}") for name in names}
+    device, every = options.device, suite(options.device)
+    found = {name: every[name] for name in options.only or sorted(every)}
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         problem = write_problem(work / "problem")
         judge = JudgeClient(work / "judge")
-        plain = importlib.import_module(f"{attacks.__name__}.control_plain")
-        honest = theirs(plain, problem, work / "fib")[1] or 1.0
-        mine = {name: ours(attack, problem, judge, work) for name, attack in found.items()}
+        honest = theirs(every["control_plain"], problem, work / "fib", device)[1] or 1.0
+        mine = {name: ours(attack, problem, judge, work, device) for name, attack in found.items()}
         judge.close()
-        with ThreadPoolExecutor(2) as pool:
-            other = dict(
-                zip(
-                    found,
-                    pool.map(lambda a: theirs(a, problem, work / "fib"), found.values()),
-                    strict=True,
-                )
-            )
+        with ThreadPoolExecutor(2 if device == "cpu" else 1) as pool:
+            said = pool.map(lambda a: theirs(a, problem, work / "fib", device), found.values())
+            other = dict(zip(found, said, strict=True))
     lines = [
         "| attack | what it does | must be | ours | | flashinfer-bench 0.1.2 | |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     counts: dict[tuple[str, str], int] = {}
     for name, attack in found.items():
+        expected = attack.EXPECT
+        if device != "cpu":
+            expected = getattr(attack, "ON_A_GPU", expected)
         row = []
         for judge_name, (status, speedup), base in (
             ("ours", mine[name], 1.0),
             ("theirs", other[name], honest),
         ):
-            how = verdict(attack.EXPECT, status, speedup, base)
+            how = verdict(expected, status, speedup, base)
             counts[judge_name, how] = counts.get((judge_name, how), 0) + 1
             figure = "" if speedup is None else f" {speedup / base:.3g}×"
             row += [how, f"{status}{figure}"]
         text = " ".join((attack.__doc__ or "").split())
-        lines.append(f"| `{name}` | {text} | {attack.EXPECT} | {' | '.join(row)} |")
+        lines.append(f"| `{name}` | {text} | {expected} | {' | '.join(row)} |")
     summary = {f"{who} {how}": count for (who, how), count in sorted(counts.items())}
     print(json.dumps(summary))
     print("\n".join(lines))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar
@@ -35,7 +34,7 @@ DType = Literal[
     "int8",
     "bool",
 ]
-DEFINITION, WORKLOADS, BASELINE, SETTINGS = (
+DEFINITION, WORKLOADS, BASELINE, SETTINGS = PARTS = (
     "definition.json",
     "workloads.jsonl",
     "baseline.json",
@@ -231,7 +230,7 @@ def load_problem(directory: Path) -> Problem:
     settings = _parse(settings_file, Settings) if settings_file.is_file() else Settings()
     unknown = set(settings.quick) - {workload.uuid for workload in workloads}
     if unknown:
-        raise _invalid(settings_file, f"quick names unknown workloads: {sorted(unknown)}")
+        raise invalid_problem(settings_file, f"quick names unknown workloads: {sorted(unknown)}")
     for workload in workloads:
         _check_workload(definition, workload, directory)
         if settings.floor is not None:
@@ -253,56 +252,7 @@ def _check_floor(floor: Floor, definition: Definition, workload: Workload, path:
     try:
         floor.operations_in(axes_of(definition, workload))
     except ValueError as error:
-        raise _invalid(path, f"floor: {error}") from error
-
-
-def pin_problem(source: Path, destination: Path) -> Problem:
-    """Copy a problem to where it stays, read-only, and return it as loaded from there."""
-    checked = load_problem(source)
-    temporary = destination.with_name(f".{destination.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True, mode=0o700)
-    for part in (DEFINITION, WORKLOADS, BASELINE, SETTINGS):
-        if (source / part).is_file():
-            shutil.copyfile(source / part, temporary / part)
-    for name in checked.pins:
-        if name.startswith(f"{BLOBS}/"):
-            target = temporary / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, target)
-    for file in temporary.rglob("*"):
-        if file.is_file():
-            file.chmod(0o400)
-    shutil.rmtree(destination, ignore_errors=True)
-    temporary.rename(destination)
-    pinned = load_problem(destination)
-    if pinned.sha256 != checked.sha256:
-        raise _invalid(source, "its files changed while they were copied")
-    return pinned
-
-
-def verify_problem(directory: Path, sha256: str) -> Problem:
-    """Load a pinned problem and check that it is still the one that was pinned.
-
-    Raises:
-        AssayError: `problem_tampered`.
-    """
-    try:
-        problem = load_problem(directory)
-    except AssayError as error:
-        raise AssayError(
-            "problem_tampered",
-            f"The pinned problem in {directory.name} is damaged: {error.message}",
-            "The operator must restore it from where it was pinned.",
-        ) from error
-    if problem.sha256 != sha256:
-        raise AssayError(
-            "problem_tampered",
-            f"Problem {problem.name} is not the one that was pinned: "
-            f"hash {problem.sha256[:16]}…, expected {sha256[:16]}….",
-            "The operator must restore it; no run counts until then.",
-        )
-    return problem
+        raise invalid_problem(path, f"floor: {error}") from error
 
 
 def _pins(directory: Path, baseline: Solution, settings: Settings) -> dict[str, str]:
@@ -315,7 +265,7 @@ def _pins(directory: Path, baseline: Solution, settings: Settings) -> dict[str, 
     blobs = directory / BLOBS
     for file in sorted(blobs.rglob("*")) if blobs.is_dir() else []:
         if file.is_symlink():
-            raise _invalid(file, "links are not allowed among the blobs")
+            raise invalid_problem(file, "links are not allowed among the blobs")
         if file.is_file():
             pins[f"{BLOBS}/{file.relative_to(blobs).as_posix()}"] = _file_hash(file)
     return pins
@@ -343,14 +293,14 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise _invalid(path, f"cannot be read: {error}") from error
+        raise invalid_problem(path, f"cannot be read: {error}") from error
 
 
 def _parse(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate_json(_read(path))
     except ValidationError as error:
-        raise _invalid(path, describe_validation_error(error)) from error
+        raise invalid_problem(path, describe_validation_error(error)) from error
 
 
 def _read_workloads(path: Path, definition: Definition) -> tuple[Workload, ...]:
@@ -365,16 +315,16 @@ def _read_workloads(path: Path, definition: Definition) -> tuple[Workload, ...]:
                 body["workload"] if isinstance(body, dict) and "workload" in body else body
             )
         except ValidationError as error:
-            raise _invalid(path, f"line {number}: {describe_validation_error(error)}") from error
+            raise invalid_problem(path, f"line {number}: {describe_validation_error(error)}") from error
         except ValueError as error:
-            raise _invalid(path, f"line {number} is not JSON: {error}") from error
+            raise invalid_problem(path, f"line {number} is not JSON: {error}") from error
         if named not in (None, definition.name):
-            raise _invalid(path, f"line {number} is a workload of {named!r}")
+            raise invalid_problem(path, f"line {number} is a workload of {named!r}")
         if workload.uuid in found:
-            raise _invalid(path, f"line {number} repeats the uuid {workload.uuid}")
+            raise invalid_problem(path, f"line {number} repeats the uuid {workload.uuid}")
         found[workload.uuid] = workload
     if not found:
-        raise _invalid(path, "there is no workload in it")
+        raise invalid_problem(path, "there is no workload in it")
     return tuple(found.values())
 
 
@@ -382,9 +332,9 @@ def _read_baseline(path: Path, definition: Definition) -> Solution:
     try:
         baseline = parse_solution(_read(path))
     except AssayError as error:
-        raise _invalid(path, error.message) from error
+        raise invalid_problem(path, error.message) from error
     if baseline.definition != definition.name:
-        raise _invalid(path, f"it is a solution for {baseline.definition!r}")
+        raise invalid_problem(path, f"it is a solution for {baseline.definition!r}")
     return baseline
 
 
@@ -392,55 +342,65 @@ def _check_definition(definition: Definition, directory: Path) -> None:
     path = directory / DEFINITION
     for name, axis in definition.axes.items():
         if (axis.type == "const") != (axis.value is not None):
-            raise _invalid(path, f"axis {name!r}: const axes have a value, var axes none")
+            raise invalid_problem(path, f"axis {name!r}: const axes have a value, var axes none")
     both = {**definition.inputs, **definition.outputs}
     if len(both) != len(definition.inputs) + len(definition.outputs):
-        raise _invalid(path, "an input and an output share one name")
+        raise invalid_problem(path, "an input and an output share one name")
     for name, spec in both.items():
         missing = set(spec.shape or ()) - set(definition.axes)
         if missing:
-            raise _invalid(path, f"{name!r} uses undeclared axes {sorted(missing)}")
+            raise invalid_problem(path, f"{name!r} uses undeclared axes {sorted(missing)}")
     try:
         tree = ast.parse(definition.reference)
     except (SyntaxError, ValueError) as error:
-        raise _invalid(path, f"the reference does not parse: {error}") from error
+        raise invalid_problem(path, f"the reference does not parse: {error}") from error
     runs = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "run"]
     if not runs:
-        raise _invalid(path, "the reference does not define run(…)")
+        raise invalid_problem(path, "the reference does not define run(…)")
 
 
 def _check_workload(definition: Definition, workload: Workload, directory: Path) -> None:
     path = directory / WORKLOADS
     variable = {name for name, axis in definition.axes.items() if axis.type == "var"}
     if set(workload.axes) != variable:
-        raise _invalid(
+        raise invalid_problem(
             path,
             f"workload {workload.uuid}: axes {sorted(workload.axes)}, needed {sorted(variable)}",
         )
     if set(workload.inputs) != set(definition.inputs):
-        raise _invalid(
+        raise invalid_problem(
             path, f"workload {workload.uuid}: its inputs are not those of the definition"
+        )
+    if not any(
+        source.type == "random" and definition.inputs[name].shape is not None
+        for name, source in workload.inputs.items()
+    ):
+        raise invalid_problem(
+            path,
+            f"workload {workload.uuid}: none of its tensors is random, so every call has the same "
+            "answer, and one that was kept looks like work; make an input random",
         )
     for name, source in workload.inputs.items():
         if isinstance(source, ScalarInput) and definition.inputs[name].shape is not None:
-            raise _invalid(path, f"workload {workload.uuid}: {name!r} is a tensor, not a scalar")
+            raise invalid_problem(path, f"workload {workload.uuid}: {name!r} is a tensor, not a scalar")
         if isinstance(source, SafetensorsInput):
             relative = PurePosixPath(source.path)
             if relative.is_absolute() or ".." in relative.parts:
-                raise _invalid(
+                raise invalid_problem(
                     path, f"workload {workload.uuid}: {source.path!r} leaves the problem"
                 )
             if not (directory / relative).is_file():
-                raise _invalid(path, f"workload {workload.uuid}: {source.path} is missing")
+                raise invalid_problem(path, f"workload {workload.uuid}: {source.path} is missing")
             if relative.parts[0] != BLOBS:
-                raise _invalid(path, f"{source.path!r} must lie below {BLOBS}/")
+                raise invalid_problem(path, f"{source.path!r} must lie below {BLOBS}/")
 
 
 def _extent(axis: Axis, name: str, workload: Workload) -> int:
     return axis.value if axis.value is not None else workload.axes[name]
 
 
-def _invalid(path: Path, why: str) -> AssayError:
+def invalid_problem(path: Path, why: str) -> AssayError:
+    """What to raise of a problem's file."""
     return AssayError(
         "invalid_problem",
         f"{path.name}: {why}.",

@@ -209,6 +209,7 @@ def _record(run_id: str, request: BenchRequest, result: BenchResult, artifact_id
                 speedup_high=_figure(workload.speedup_high),
                 timing=workload.timing,
                 roofline_us=_figure(workload.roofline_us),
+                reported_us=_figure(workload.reported_us),
                 caveats=workload.caveats,
                 reason=workload.reason,
             )

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from sandbox.dataset import check_blobs
 from sandbox.errors import AssayError
-from sandbox.problem import Problem, load_problem, pin_problem, verify_problem
+from sandbox.pinning import pin_problem, verify_problem
+from sandbox.problem import Problem, load_problem
 from server.journal import OPERATOR, Journal, require
 from server.records import CampaignRecord, ProblemRecord
 

@@ -58,6 +58,10 @@ class WorkloadOutcome(Record):
     roofline_us: float | None = Field(
         default=None, description="On a GPU: moving all inputs and outputs at the memory's peak."
     )
+    reported_us: float | None = Field(
+        default=None,
+        description="What CUDA events in the solution's own process say. It can forge them: not used.",
+    )
     caveats: tuple[str, ...] = Field(default=(), description="What to know about the latency.")
     reason: str | None = Field(default=None, description="Why it was rejected.")
 

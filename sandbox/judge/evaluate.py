@@ -26,7 +26,8 @@ from sandbox.judge.pool import Pool
 from sandbox.judge.roofline import impossible
 from sandbox.judge.singles import Costs, measure_launch, measure_switch
 from sandbox.judge.timing import Alone, Measured, Taken, conclude, take, take_alone
-from sandbox.problem import Problem, Workload, axes_of, verify_problem
+from sandbox.pinning import verify_problem
+from sandbox.problem import Problem, Workload, axes_of
 
 Progress = Callable[[float, str], None]
 

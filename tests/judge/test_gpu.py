@@ -71,6 +71,8 @@ def test_the_baseline_against_itself_is_about_one(judge: JudgeClient, rmsnorm: P
     for workload in result.workloads:
         assert workload.speedup is not None
         assert 0.85 < workload.speedup < 1.15
+        assert workload.reported_us is not None
+        assert workload.consistent
 
 
 def test_cuda_and_triton_solutions_run(

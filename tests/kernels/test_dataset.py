@@ -13,7 +13,8 @@ from flashinfer_bench.data import TraceSet
 
 from sandbox.dataset import problem_from_dataset
 from sandbox.errors import AssayError
-from sandbox.problem import load_problem, pin_problem, verify_problem
+from sandbox.pinning import pin_problem, verify_problem
+from sandbox.problem import load_problem
 
 DEFINITION = {
     "name": "gather_rows",
@@ -141,6 +142,18 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
             ),
         ),
         "no tensor",
+    ),
+    "nothing random": (
+        change(
+            LINES,
+            workload(
+                inputs={
+                    name: {"type": "safetensors", "path": BLOB, "tensor_key": "index"}
+                    for name in ("x", "index")
+                }
+            ),
+        ),
+        "none of its tensors is random",
     ),
     "path leaves the set": (
         change(
