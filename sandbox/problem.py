@@ -315,7 +315,9 @@ def _read_workloads(path: Path, definition: Definition) -> tuple[Workload, ...]:
                 body["workload"] if isinstance(body, dict) and "workload" in body else body
             )
         except ValidationError as error:
-            raise invalid_problem(path, f"line {number}: {describe_validation_error(error)}") from error
+            raise invalid_problem(
+                path, f"line {number}: {describe_validation_error(error)}"
+            ) from error
         except ValueError as error:
             raise invalid_problem(path, f"line {number} is not JSON: {error}") from error
         if named not in (None, definition.name):
@@ -382,7 +384,9 @@ def _check_workload(definition: Definition, workload: Workload, directory: Path)
         )
     for name, source in workload.inputs.items():
         if isinstance(source, ScalarInput) and definition.inputs[name].shape is not None:
-            raise invalid_problem(path, f"workload {workload.uuid}: {name!r} is a tensor, not a scalar")
+            raise invalid_problem(
+                path, f"workload {workload.uuid}: {name!r} is a tensor, not a scalar"
+            )
         if isinstance(source, SafetensorsInput):
             relative = PurePosixPath(source.path)
             if relative.is_absolute() or ".." in relative.parts:

@@ -20,12 +20,15 @@ from typing import Any, BinaryIO
 
 from sandbox.box import Limits
 from sandbox.errors import CandidateFailure, SandboxFailure
-from sandbox.judge.arena import Arena, Batch, DeviceArena, Layout, make_arena
+from sandbox.judge.arena import Arena, Batch, Layout
+from sandbox.judge.host_arena import HostArena
 from sandbox.process import LOOK_S
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
 MAX_ANSWER = 1 << 16
+MOST_US = 1e12
+"""More than any run may take."""
 START_S = 60.0
 HOST_LIMITS = Limits(cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
 GPU_LIMITS = Limits(cpu_s=3600, processes=256, data_bytes=None, tmp_bytes=1 << 30)
@@ -49,8 +52,8 @@ class Reply:
 
     Attributes:
         wall_s: seconds from when inputs were within reach until the outputs could not change, over all
-            steps: measured outside, needs no trust.
-        steps_s: of each step.
+            steps, if all are like those that count: measured outside, needs no trust.
+        steps_s: of each step that counts.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
     """
 
@@ -130,7 +133,7 @@ class Arm:
             return
         if self._arena is not None:
             self._arena.close()
-        self._arena = arena = make_arena(where, capacity)
+        self._arena = arena = _arena(where, capacity)
         self._child.namespace.resume()
         self._ask({"op": "map", **arena.description()}, arena.descriptors, timeout_s)
         self._child.namespace.pause()
@@ -171,13 +174,13 @@ class Arm:
         arena.prepare(batch, step)
         exchange = _Exchange(self, request | {"clocked": clocked}, [], timeout_s)
         if clocked:
-            assert isinstance(arena, DeviceArena)
             answer, steps_s = arena.clocked(namespace, exchange)
         else:
             answer, steps_s = arena.timed(namespace, exchange)
-        reported = answer.get("device_us")
-        reported_us = float(reported) if isinstance(reported, (int, float)) else None
-        return Reply(math.fsum(steps_s), tuple(steps_s), reported_us)
+        steps = -(-len(batch) // step)
+        wall_s = math.fsum(steps_s) * steps / len(steps_s)
+        reported = answer.get("device_us") if arena.layout.device.type == "cuda" else None
+        return Reply(wall_s, tuple(steps_s), _microseconds(reported))
 
     def capture(self, batch: Batch, timeout_s: float, *, step: int | None = None) -> None:
         """Let the runner record the calls of a batch as CUDA graphs, one for each step; nothing is computed.
@@ -306,6 +309,22 @@ class _Exchange:
         if self._timeout_s - left > LOOK_S:  # never during a short call: it would count
             self._arm.look()
         return False
+
+
+def _arena(where: Layout, capacity: int) -> Arena:
+    """An arena on the layout's device."""
+    if where.device.type == "cpu":
+        return HostArena(where, capacity)
+    from sandbox.judge.device_arena import DeviceArena
+
+    return DeviceArena(where, capacity)
+
+
+def _microseconds(reported: object) -> float | None:
+    """A time that a runner says, if it is one at all: it may say anything."""
+    if type(reported) not in (int, float) or not 0 <= reported < MOST_US:  # type: ignore[operator]
+        return None
+    return float(reported)  # type: ignore[arg-type]
 
 
 def _memory(content: bytes) -> BinaryIO:

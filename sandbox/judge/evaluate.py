@@ -33,7 +33,7 @@ Progress = Callable[[float, str], None]
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
-    ("cpu", "quick"): Effort(rounds=6, batch_s={"run": 0.0012}, most_calls=48, most_bytes=16 << 20),
+    ("cpu", "quick"): Effort(rounds=6, batch_s={"run": 0.001}, most_calls=48, most_bytes=16 << 20),
     ("cpu", "full"): Effort(rounds=16, batch_s={"run": 0.03}, most_calls=256, most_bytes=16 << 20),
     ("cuda", "quick"): Effort(
         rounds=6,
@@ -87,13 +87,13 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     """
     started = time.perf_counter()
     problem = verify_problem(job.problem_path, job.problem_sha256)
-    seed = secrets.randbits(63)
-    run = _Run(job, problem, pool, seed)
+    secret = secrets.token_bytes(16)
+    run = _Run(job, problem, pool, secret)
     watch = Watch(job.device, pool)
     found = []
     for number, workload in enumerate(run.workloads):
         progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
-        found.append(run.workload(number, workload))
+        found.append(run.workload(workload))
     watch.measured()
     results = run.conclude(found)
     run.close()
@@ -101,7 +101,7 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
         results,
         watch.environment(),
         pool.level,
-        f"{seed:016x}",
+        secret.hex(),
         time.perf_counter() - started,
     )
 
@@ -110,7 +110,6 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
 class Passed:
     """A workload whose outputs were all right, and what it took."""
 
-    number: int
     workload: Workload
     verdict: official.OfficialVerdict
     where: Layout
@@ -121,11 +120,11 @@ class Passed:
 class _Run:
     """Both arms, kept over the workloads of one run and replaced when one of them dies."""
 
-    def __init__(self, job: BenchJob, problem: Problem, pool: Pool, seed: int) -> None:
+    def __init__(self, job: BenchJob, problem: Problem, pool: Pool, secret: bytes) -> None:
         self._job = job
         self._problem = problem
         self._pool = pool
-        self._seed = seed
+        self._secret = secret
         self._device = torch.device(job.device)
         self._effort = EFFORT[self._device.type, "quick" if job.quick else "full"]
         self._deadline = time.monotonic() + job.timeout_s
@@ -137,11 +136,11 @@ class _Run:
         self._settings = problem.settings
         self._names = list(problem.definition.outputs)
 
-    def workload(self, number: int, workload: Workload) -> WorkloadResult | Passed:
+    def workload(self, workload: Workload) -> WorkloadResult | Passed:
         """Judge one workload, whatever the candidate does."""
         verdict: official.OfficialVerdict | None = None
         try:
-            oracle = self._oracle(number, workload)
+            oracle = self._oracle(workload)
             verdict, where, checked = self._correct(oracle)
             if verdict.status != "PASSED":
                 raise Rejected(verdict.status, "official", "flashinfer-bench rejects it.")
@@ -149,7 +148,7 @@ class _Run:
         except Rejected as rejected:
             self._drop_candidate()
             return _refused(workload, verdict, rejected)
-        return Passed(number, workload, verdict, where, checked, taken)
+        return Passed(workload, verdict, where, checked, taken)
 
     def conclude(self, found: list[WorkloadResult | Passed]) -> list[WorkloadResult]:
         """The results of all workloads; the candidate is no longer needed, and ends."""
@@ -162,13 +161,12 @@ class _Run:
             self._pool.discard(self._baseline)
             self._baseline = None
 
-    def _oracle(self, number: int, workload: Workload) -> Oracle:
-        return Oracle(self._problem, workload, self._seed + number, self._device)
+    def _oracle(self, workload: Workload) -> Oracle:
+        return Oracle(self._problem, workload, self._secret, self._device)
 
     def _result(self, passed: Passed) -> WorkloadResult:
         try:
-            alone = self._alone(passed) if self._device.type == "cuda" else None
-            measured = conclude(passed.taken, alone)
+            measured = conclude(passed.taken, self._alone(passed))
             self._check_roofline(passed, measured)
         except Rejected as rejected:  # or no time is left
             return _refused(passed.workload, passed.verdict, rejected)
@@ -187,12 +185,12 @@ class _Run:
             raise Rejected("RUNTIME_ERROR", "roofline", f"roofline: {why}.")
 
     def _alone(self, passed: Passed) -> Alone:
-        oracle, baseline = self._oracle(passed.number, passed.workload), self._baseline_arm()
+        oracle, baseline = self._oracle(passed.workload), self._baseline_arm()
         try:
             return take_alone(
                 baseline,
                 passed.where,
-                oracle.fresh,
+                oracle.calls,
                 passed.taken,
                 self._effort,
                 self._left(),
@@ -219,8 +217,7 @@ class _Run:
             self._apply_rules(observed, reference, "")
         checked = len(calls)
         if verdict.status == "PASSED" and self._settings.rules.property_inputs:
-            for name, inputs in oracle.variants():
-                reference = oracle.expected(inputs)
+            for name, inputs, reference in oracle.variants():
                 observed = self._observe(candidate, inputs)
                 self._apply_rules(observed, reference, f" (inputs {name})")
                 checked += 1
@@ -277,7 +274,7 @@ class _Run:
                 candidate,
                 baseline,
                 where,
-                oracle.fresh,
+                oracle.calls,
                 verify,
                 self._effort,
                 self._left(),
@@ -314,7 +311,7 @@ class _Run:
 
     def _duel(self, oracle: Oracle, where: Layout, *arms: Arm) -> Duel:
         """Arms in which nothing is verified."""
-        return Duel(arms, where, oracle.fresh, lambda *_: None, self._effort, self._left())
+        return Duel(arms, where, oracle.calls, lambda *_: None, self._effort, self._left())
 
     def _baseline_arm(self) -> Arm:
         if self._baseline is None:

@@ -1,13 +1,17 @@
 """Inputs and expected outputs, made on the trusted side only.
 
-Values follow flashinfer-bench's own generator, seeded here from the operating system; the seed is
-revealed when the run is over. Property inputs are further sets in which a shortcut shows: scaled up,
-scaled down, with outliers.
+Values follow flashinfer-bench's own generator. Each set of inputs has a seed of its own, a hash of the run's
+secret, the workload and a counter, so that whoever works one out from the values (for torch's generator of
+a CPU that takes a tenth of a second) knows no other. The secret is revealed when the run is over.
+
+Property inputs are further sets in which a shortcut shows: scaled up, scaled down, with outliers, with zeros.
+Once they were seen to make sense for a problem, one hides in every batch as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +25,22 @@ from sandbox.errors import AssayError
 from sandbox.problem import Problem, Workload
 
 Inputs = list[Any]
+Transform = Callable[[torch.Tensor], torch.Tensor]
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+RARELY = 8
+"""One in so many calls that come alone is a property input."""
 
 
 class Oracle:
-    """Makes inputs for one workload, and knows what should come out."""
+    """Makes inputs for one workload, and knows what should come out.
+
+    Args:
+        secret: of the run. All that is random here follows from it, the workload's uuid, and the order in
+            which things are asked for.
+    """
 
     def __init__(
-        self, problem: Problem, workload: Workload, seed: int, device: torch.device
+        self, problem: Problem, workload: Workload, secret: bytes, device: torch.device
     ) -> None:
         self.device = device
         self.definition = OfficialDefinition.model_validate(problem.definition.official())
@@ -39,38 +52,52 @@ class Oracle:
         )
         self._blobs = _blobs(self.definition, self.workload, problem.root)
         self._reference = _reference(problem)
-        self._state = torch.Generator(device).manual_seed(seed).get_state()
+        self._seed = secret + workload.uuid.encode()
+        self._drawn = 0
+        self._properties: list[str] = []
 
     def fresh(self) -> Inputs:
         """A new set of inputs that nobody has seen."""
-        with self._seeded():
-            made: Inputs = gen_inputs(
-                self.definition, self.workload, device=str(self.device), safe_tensors=self._blobs
-            )
+        self._reseed()
+        made: Inputs = gen_inputs(
+            self.definition, self.workload, device=str(self.device), safe_tensors=self._blobs
+        )
         return made
 
-    def variants(self) -> Iterator[tuple[str, Inputs]]:
-        """Property inputs: fresh values under transformations of the random float inputs."""
-        transformations: tuple[tuple[str, Callable[[torch.Tensor], torch.Tensor]], ...] = (
-            ("scaled by 8", lambda x: x * 8),
-            ("scaled by 1/8", lambda x: x / 8),
-            ("with outliers", _with_outliers),
-        )
-        for name, transform in transformations:
+    def calls(self, count: int) -> list[Inputs]:
+        """New inputs for a batch. One call of it has property inputs, and nobody knows which."""
+        made = [self.fresh() for _ in range(count)]
+        if self._properties and (count > 1 or self._draw() % RARELY == 0):
+            name = self._properties[self._draw() % len(self._properties)]
+            self._transform(name, made[self._draw() % count])
+        return made
+
+    def variants(self) -> Iterator[tuple[str, Inputs, list[torch.Tensor]]]:
+        """Property inputs: fresh values under transformations of the random float inputs, and what should
+        come out. Those for which nothing comparable should come out are left out."""
+        self._properties = []
+        for name in TRANSFORMS:
             inputs = self.fresh()
-            touched = False
-            for position in self._random_inputs:
-                value = inputs[position]
-                if isinstance(value, torch.Tensor) and value.dtype in (
-                    torch.float32,
-                    torch.float16,
-                    torch.bfloat16,
-                ):
-                    with self._seeded():
-                        inputs[position] = transform(value)
-                    touched = True
-            if touched:
-                yield name, inputs
+            if not self._transform(name, inputs):
+                continue
+            reference = self.expected(inputs)
+            if _comparable(reference, exactly_one_answer=name != ZEROS):
+                self._properties.append(name)
+                yield name, inputs, reference
+
+    def _transform(self, name: str, inputs: Inputs) -> bool:
+        """Transform the random float inputs in place; whether there are any."""
+        self._reseed()
+        touched = False
+        for position in self._random_inputs:
+            value = inputs[position]
+            if not isinstance(value, torch.Tensor) or value.dtype not in FLOATS:
+                continue
+            if name == ZEROS and (value.dim() < 2 or len(value) < 2):
+                continue
+            inputs[position] = TRANSFORMS[name](value)
+            touched = True
+        return touched
 
     def expected(self, inputs: Inputs) -> list[torch.Tensor]:
         """What the reference gives for copies of these inputs."""
@@ -80,32 +107,54 @@ class Oracle:
         outputs: list[torch.Tensor] = normalize_result(self.definition, result, str(self.device))
         return [output.contiguous() for output in outputs]
 
-    def _seeded(self) -> _Seeded:
-        return _Seeded(self)
+    def _reseed(self) -> None:
+        """Let torch's generators go on from somewhere else."""
+        seed = self._draw()
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.default_generators[self.device.index or 0].manual_seed(seed)
 
-
-class _Seeded:
-    """Runs torch's generator of the device on the oracle's own state for a while."""
-
-    def __init__(self, oracle: Oracle) -> None:
-        self._oracle = oracle
-
-    def __enter__(self) -> None:
-        if self._oracle.device.type == "cuda":
-            torch.cuda.set_rng_state(self._oracle._state, self._oracle.device)
-        else:
-            torch.set_rng_state(self._oracle._state)
-
-    def __exit__(self, *_: object) -> None:
-        if self._oracle.device.type == "cuda":
-            self._oracle._state = torch.cuda.get_rng_state(self._oracle.device)
-        else:
-            self._oracle._state = torch.get_rng_state()
+    def _draw(self) -> int:
+        """A number of 63 bits that tells nothing about any other."""
+        drawn, self._drawn = self._drawn.to_bytes(8, "little"), self._drawn + 1
+        digest = hashlib.blake2b(self._seed + drawn, digest_size=8).digest()
+        return int.from_bytes(digest, "little") >> 1
 
 
 def _with_outliers(x: torch.Tensor) -> torch.Tensor:
     mask = torch.rand(x.shape, device=x.device) < 0.002
     return torch.where(mask, x * 50, x)
+
+
+def _with_zeros(x: torch.Tensor) -> torch.Tensor:
+    x = x.clone()
+    x[0] = 0
+    return x
+
+
+ZEROS = "with a slice of zeros"
+TRANSFORMS: dict[str, Transform] = {
+    "scaled by 8": lambda x: x * 8,
+    "scaled by 1/8": lambda x: x / 8,
+    "scaled by 1/1024": lambda x: x / 1024,
+    "with outliers": _with_outliers,
+    ZEROS: _with_zeros,
+}
+
+
+def _comparable(outputs: Sequence[torch.Tensor], *, exactly_one_answer: bool) -> bool:
+    """Whether these outputs say something: finite, large enough for their type's full precision, and, where
+    equal inputs may leave a choice (of indices, say), without integers."""
+    for output in outputs:
+        if not output.dtype.is_floating_point:
+            if not exactly_one_answer:
+                return False
+            continue
+        limits, values = torch.finfo(output.dtype), output.to(torch.float32)
+        rms = float(values.square().mean().sqrt()) if values.numel() else 1.0
+        if not limits.tiny / limits.eps <= rms < float("inf"):
+            return False
+    return True
 
 
 def _blobs(

@@ -323,6 +323,8 @@ def test_no_network_of_any_kind(sandbox: Sandbox) -> None:
         "libc.syscall(56, 0x10000000 | 17, 0, 0, 0, 0)",
         "libc.setuid(0)",
         "libc.chroot(b'/tmp')",
+        "libc.timer_create(1, None, ctypes.byref(ctypes.c_void_p()))",
+        "libc.timerfd_create(1, 0)",
     ],
 )
 def test_dangerous_system_calls_fail(sandbox: Sandbox, attempt: str) -> None:
