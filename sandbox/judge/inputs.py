@@ -43,6 +43,8 @@ class Oracle:
         self, problem: Problem, workload: Workload, secret: bytes, device: torch.device
     ) -> None:
         self.device = device
+        if device.type == "cuda":
+            torch.cuda.init()  # before that it has no generators
         self.definition = OfficialDefinition.model_validate(problem.definition.official())
         self.workload = OfficialWorkload.model_validate(workload.model_dump(mode="json"))
         self._random_inputs = tuple(
