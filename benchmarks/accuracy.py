@@ -149,6 +149,7 @@ def main() -> int:
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--repeat", type=int, default=6, help="evaluations for the repeatability")
     options = parser.parse_args()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from sandbox.gpu import find_gpus
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob

@@ -143,7 +143,7 @@ def main() -> int:
         return 0
     sys.path.insert(0, str(HERE.parent))
     from sandbox.judge.client import JudgeClient
-    from tests.judge.conftest import write_problem
+    from tests.judging import write_problem
 
     device, every = options.device, suite(options.device)
     found = {name: every[name] for name in options.only or sorted(every)}

@@ -103,7 +103,7 @@ def ours(rounds: int, device: str, name: str) -> tuple[list[float], list[float]]
     from sandbox.judge.models import BenchJob
     from sandbox.problem import load_problem
     from sandbox.solution import parse_solution
-    from tests.judge.conftest import build_library
+    from tests.judging import build_library
 
     target = "cpu" if device == "cpu" else find_gpu(device).target
     problem = load_problem(KERNELS / PROBLEM)

@@ -29,7 +29,7 @@ def cases(work: Path, device: str) -> list[tuple[str, Any, Any, str]]:
     from sandbox.solution import parse_solution
     from tests.adversarial import attacks, gpu_attacks
     from tests.adversarial.conftest import attack_solution
-    from tests.judge.conftest import write_problem
+    from tests.judging import write_problem
 
     small = write_problem(work / "problem")
     elsewhere = "cuda" if device == "cpu" else "cpp"
@@ -61,7 +61,7 @@ def main() -> int:
     from sandbox.gpu import find_gpu
     from sandbox.judge.client import JudgeClient
     from sandbox.judge.models import BenchJob
-    from tests.judge.conftest import build_library
+    from tests.judging import build_library
 
     target = "cpu" if options.device == "cpu" else find_gpu(options.device).target
     refused = judged = bounded = 0

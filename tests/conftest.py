@@ -14,7 +14,10 @@ import pytest
 from server.principals import Role
 from server.settings import Settings
 from server.setup import initialise
+from tests.judging import bench, judge, problem
 from tools.demo.harness import Server, start_server
+
+__all__ = ["bench", "judge", "problem"]
 
 PRINCIPALS = (
     ("wanda", Role.WRITER),

@@ -15,6 +15,8 @@ from sandbox.judge.roofline import moved_bytes
 
 AGREES, AGREES_US = 0.1, 3.0
 """How far the two clocks may be apart: events do not see what a launch costs."""
+SWITCH_US = 1000.0
+"""How much of a batch events may see more: they begin while the GPU still goes from process to process."""
 
 
 def with_caveats(
@@ -41,7 +43,10 @@ def _consistent(result: WorkloadResult) -> bool | None:
     assert result.latency_us is not None
     if result.reported_us is None:
         return None
-    return abs(result.reported_us - result.latency_us) <= AGREES_US + AGREES * result.latency_us
+    assert result.samples is not None
+    apart_us = result.reported_us - result.latency_us
+    allowed_us = AGREES_US + AGREES * result.latency_us
+    return -allowed_us <= apart_us <= allowed_us + SWITCH_US / result.samples.calls_per_batch
 
 
 def _caveats(result: WorkloadResult) -> Iterator[str]:

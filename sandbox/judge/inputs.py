@@ -44,7 +44,7 @@ class Oracle:
     ) -> None:
         self.device = device
         if device.type == "cuda":
-            torch.cuda.init()  # before that it has no generators
+            torch.cuda.init()  # type: ignore[no-untyped-call] # before that it has no generators
         self.definition = OfficialDefinition.model_validate(problem.definition.official())
         self.workload = OfficialWorkload.model_validate(workload.model_dump(mode="json"))
         self._random_inputs = tuple(

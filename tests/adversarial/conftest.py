@@ -15,9 +15,7 @@ from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem
 from sandbox.solution import BuildSpec, Solution, SourceFile
-from tests.judge.conftest import bench, build_library, judge, problem
-
-__all__ = ["bench", "judge", "problem"]
+from tests.judging import build_library
 
 RunAttack = Callable[..., BenchResult]
 

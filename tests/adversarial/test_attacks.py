@@ -13,7 +13,7 @@ import pytest
 
 from tests.adversarial import attacks
 from tests.adversarial.conftest import RunAttack, check_outcome, load_attacks
-from tests.judge.conftest import HONEST, Bench
+from tests.judging import HONEST, Bench
 
 ATTACKS = load_attacks(attacks)
 

@@ -44,6 +44,8 @@ def test_an_ordinary_latency_needs_no_words() -> None:
 
 def test_a_clock_in_the_candidates_process_that_disagrees_is_named() -> None:
     assert said(20.0, 1.0).consistent is False
+    assert said(20.0, 60.0).consistent is False
+    assert said(20.0, 30.0).consistent  # a switch of the GPU, in a batch of 64
 
 
 @pytest.mark.parametrize(

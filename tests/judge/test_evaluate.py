@@ -10,7 +10,7 @@ from sandbox.errors import AssayError
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob
 from sandbox.problem import Problem
-from tests.judge.conftest import HONEST, Bench, solution, write_problem
+from tests.judging import HONEST, Bench, solution, write_problem
 
 
 def test_the_baseline_against_itself_is_about_one(bench: Bench) -> None:

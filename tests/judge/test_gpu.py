@@ -11,7 +11,7 @@ from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem, load_problem
 from sandbox.solution import Solution, parse_solution
-from tests.judge.conftest import HONEST, build_library, solution
+from tests.judging import HONEST, build_library, solution
 
 KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 
@@ -286,7 +286,7 @@ def test_only_the_leased_gpu_is_there(judge: JudgeClient, rmsnorm: Problem) -> N
 
 
 def test_a_cpu_run_works_beside_it(judge: JudgeClient, tmp_path: Path) -> None:
-    from tests.judge.conftest import write_problem
+    from tests.judging import write_problem
 
     problem = write_problem(tmp_path / "problem")
     result = judge.bench(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sandbox.judge.inputs import TRANSFORMS, ZEROS, Inputs, Oracle, _comparable
 from sandbox.problem import Problem, load_problem
-from tests.judge.conftest import write_problem
+from tests.judging import write_problem
 
 CPU = torch.device("cpu")
 
@@ -77,7 +77,9 @@ def test_where_equal_inputs_leave_a_choice_there_are_no_zeros(tmp_path: Path) ->
 
 
 @given(st.sampled_from([torch.float16, torch.bfloat16, torch.float32]), st.floats(-40, 8))
-def test_what_has_less_than_full_precision_is_not_compared(dtype: torch.dtype, power: float) -> None:
+def test_what_has_less_than_full_precision_is_not_compared(
+    dtype: torch.dtype, power: float
+) -> None:
     values = torch.randn(64, generator=torch.Generator().manual_seed(1)) * 2.0**power
     limits = torch.finfo(dtype)
     rounded = values.to(dtype)

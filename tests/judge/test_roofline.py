@@ -16,7 +16,7 @@ from sandbox.judge.arena import layout
 from sandbox.judge.hardware import Hardware
 from sandbox.judge.roofline import impossible, moved_bytes
 from sandbox.problem import load_problem
-from tests.judge.conftest import write_problem
+from tests.judging import write_problem
 
 MB = 1 << 20
 WHERE = layout(

@@ -20,7 +20,7 @@ from sandbox.process import _threads
 from sandbox.runtime import Mount, runtime_mounts
 from sandbox.selftest import self_test_child
 from sandbox.warm import Zygote
-from tests.judge.conftest import solution
+from tests.judging import solution
 
 
 @pytest.fixture(scope="module", params=levels(), ids=lambda level: level.name)

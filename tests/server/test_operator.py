@@ -17,7 +17,7 @@ from server.principals import Role
 from server.services import open_services
 from server.settings import Settings, load_settings
 from server.setup import initialise
-from tests.judge.conftest import write_problem
+from tests.judging import write_problem
 
 KERNELS = Path(__file__).resolve().parents[2] / "kernels"
 

@@ -7,6 +7,7 @@ and that is a bijection of the seed. A normal number shows 24 of an output's 32 
 """
 
 EXPECT = "not faster"
+ON_A_GPU = "harmless"
 SOURCE = """\
 import sys
 import numpy as np

@@ -4,6 +4,7 @@ subtracted. Descriptors that are timers do, too. Target: a stop that ends thread
 """
 
 EXPECT = "not faster"
+ON_A_GPU = "harmless"
 SOURCE = """\
 import ctypes
 import signal

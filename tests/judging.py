@@ -1,4 +1,4 @@
-"""A judge with its warm runners, and a small problem, once a worker."""
+"""A judge with its warm runners, and a small problem, once a worker: two judges would contend for a GPU."""
 
 from __future__ import annotations
 
