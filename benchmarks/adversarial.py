@@ -20,7 +20,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 INSIDE = "/sandbox/benchmarks"
 FASTER = 1.4
-"""A speedup beyond this, of the baseline's own work or more, was not earned."""
+"""A speedup beyond this, of the baseline's own work or more, was not earned. Of ours, what counts is what it
+says is proved: the low end of its interval. The other one gives a single figure."""
 
 
 def inside() -> None:
@@ -96,12 +97,13 @@ def theirs(attack: ModuleType, problem: Any, work: Path, device: str) -> tuple[s
 
 def ours(
     attack: ModuleType, problem: Any, judge: Any, work: Path, device: str
-) -> tuple[str, float | None]:
-    """What our judge says, and the speedup."""
+) -> tuple[str, float | None, float | None]:
+    """What our judge says, the speedup, and what it says is proved of it."""
     from tests.adversarial.conftest import attack_job
 
     result = judge.bench(attack_job(attack, problem, work, device))
-    return ("PASSED" if result.passed else result.assay), result.speedup_geomean
+    proved = result.workloads[0].speedup_low
+    return ("PASSED" if result.passed else result.assay), result.speedup_geomean, proved
 
 
 def verdict(expected: str, status: str, speedup: float | None, honest: float) -> str:
@@ -167,11 +169,11 @@ def main() -> int:
         if device != "cpu":
             expected = getattr(attack, "ON_A_GPU", expected)
         row = []
-        for judge_name, (status, speedup), base in (
+        for judge_name, (status, speedup, proved), base in (
             ("ours", mine[name], 1.0),
-            ("theirs", other[name], honest),
+            ("theirs", (*other[name], other[name][1]), honest),
         ):
-            how = verdict(expected, status, speedup, base)
+            how = verdict(expected, status, proved, base)
             counts[judge_name, how] = counts.get((judge_name, how), 0) + 1
             figure = "" if speedup is None else f" {speedup / base:.3g}×"
             row += [how, f"{status}{figure}"]

@@ -96,11 +96,8 @@ def test_who_starts_before_its_turn_falls_into_a_trap() -> None:
         await_inputs()
         y[:] = early
 
-    wrong = 0
-    for _ in range(20):
-        arena, batch, _ = run(eager)
-        wrong += correct(arena, batch).count(False)
-    assert wrong
+    # On a busy machine it may not run at the moment in which the bait is there.
+    assert any(not all(correct(*run(eager)[:2])) for _ in range(100))
 
 
 def test_who_is_done_before_its_output_is_found_out() -> None:
