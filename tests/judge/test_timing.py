@@ -13,7 +13,7 @@ from sandbox.judge.arm import Reply
 from sandbox.judge.duel import Effort
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
-from sandbox.judge.timing import GPU_CLOCK_S, Timed
+from sandbox.judge.timing import GPU_CLOCK_S, Alone, Taken, Timed, conclude
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
 
@@ -113,3 +113,32 @@ def test_no_call_is_faster_than_the_clock_can_tell(
     for wall_s, call_s in zip(walls_s, timed.call_s, strict=True):
         assert call_s >= max(finest / calls, 1e-7)
         assert call_s >= (wall_s - overhead_s) / calls
+
+
+def measured(beside_s: float, alone_s: float, device: str = "cpu") -> tuple[float, float, float]:
+    """Of candidate and baseline that take equally long side by side: speedup, and its interval."""
+    calls, idle_s = 10, 1e-4
+    reply = Reply(idle_s + calls * beside_s, (), None)
+    taken = Taken(("run", "run"), calls, [reply] * 6, [reply] * 6, [idle_s] * 2, None, [])
+    alone = Alone(device, [idle_s + calls * alone_s] * 3, {"run": [idle_s] * 3}, [], [])
+    found = conclude(taken, alone)
+    return found.speedup, found.low, found.high
+
+
+@given(st.floats(1e-5, 1e-2), st.floats(0.05, 4.0))
+def test_nothing_is_proved_beside_a_baseline_that_was_slowed_down(
+    beside_s: float, share: float
+) -> None:
+    for device, tolerated in (("cpu", 1.5), ("cuda", 0.05)):
+        speedup, low, high = measured(beside_s, share * beside_s, device)
+        assert low == pytest.approx(min(1.0, share), rel=1e-3)
+        corrected = share < 1 / (1 + tolerated)
+        assert speedup == high == pytest.approx(share if corrected else 1.0, rel=1e-3)
+
+
+def test_what_is_subtracted_is_never_more_than_without_the_candidate() -> None:
+    """Empty steps that took longer beside it make no call shorter."""
+    reply = Reply(11e-4, (), None)
+    taken = Taken(("run", "run"), 10, [reply] * 6, [reply] * 6, [9e-4] * 2, None, [])
+    alone = Alone("cpu", [11e-4] * 3, {"run": [1e-4] * 3}, [], [])
+    assert conclude(taken, alone).latency_us == pytest.approx(100)
