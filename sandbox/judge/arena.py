@@ -133,6 +133,7 @@ class Arena(ABC):
 
     Attributes:
         descriptors: the memory and the page, to be handed over when they are mapped.
+        revealing_s: on a CPU, seconds in which a call's inputs appeared, in the last batch.
     """
 
     def __init__(self, where: Layout, capacity: int, descriptor: int, memory: torch.Tensor) -> None:
@@ -143,6 +144,7 @@ class Arena(ABC):
         self._turns = memoryview(page)[:16].cast("q")
         self._memory = memory
         self._taken: list[torch.Tensor] = []
+        self.revealing_s = 0.0
 
     def description(self) -> dict[str, Any]:
         """What a runner must know to map it and find the tensors."""

@@ -55,11 +55,13 @@ class Reply:
             steps, if all are like those that count: measured outside, needs no trust.
         steps_s: of each step that counts.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
+        revealing_s: on a CPU, of a step, how long its inputs took to appear.
     """
 
     wall_s: float
     steps_s: tuple[float, ...]
     reported_us: float | None
+    revealing_s: float = 0.0
 
 
 class Arm:
@@ -180,7 +182,7 @@ class Arm:
         steps = -(-len(batch) // step)
         wall_s = math.fsum(steps_s) * steps / len(steps_s)
         reported = answer.get("device_us") if arena.layout.device.type == "cuda" else None
-        return Reply(wall_s, tuple(steps_s), _microseconds(reported))
+        return Reply(wall_s, tuple(steps_s), _microseconds(reported), arena.revealing_s)
 
     def capture(self, batch: Batch, timeout_s: float, *, step: int | None = None) -> None:
         """Let the runner record the calls of a batch as CUDA graphs, one for each step; nothing is computed.

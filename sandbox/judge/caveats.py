@@ -15,6 +15,8 @@ from sandbox.judge.roofline import moved_bytes
 
 AGREES, AGREES_US = 0.1, 3.0
 """How far the two clocks may be apart: events do not see what a launch costs."""
+HIDES = 0.1
+"""Share of a latency from which on it is said what may have been hidden."""
 SWITCH_US = 1000.0
 """How much of a batch events may see more: they begin while the GPU still goes from process to process."""
 
@@ -56,6 +58,13 @@ def _caveats(result: WorkloadResult) -> Iterator[str]:
         yield "Calls took longer one at a time than in a batch, so what one takes alone counts."
     if result.bound == "launch":
         yield "The batch took less than launching kernels does, so a launch counts."
+    assert result.samples is not None
+    revealing_us = result.samples.revealing_us
+    if revealing_us > HIDES * latency_us:
+        yield (
+            f"A call's inputs took {revealing_us:.3g} us to appear, which is not counted; a solution that "
+            "worked meanwhile would show as much less. What is proved counts it."
+        )
     if result.timing != result.baseline_timing:
         yield f"Timed {result.timing}, while the baseline's calls were timed {result.baseline_timing}."
     if result.cold_l2 is False:

@@ -121,7 +121,8 @@ class Duel:
     def plan(self) -> tuple[dict[Arm, str], int]:
         """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter
         and a GPU's L2 keeps nothing of it."""
-        most = max(1, min(self.effort.most_calls, self._most_bytes() // self._where.stride))
+        least = 2 if self._where.device.type == "cpu" else 1  # there, the first one does not count
+        most = max(least, min(self.effort.most_calls, self._most_bytes() // self._where.stride))
         calls = min(most, PROBE_CALLS)
         self.map_all(calls)
         batch = self.batch(calls)
@@ -130,7 +131,7 @@ class Duel:
             for arm in self.arms:
                 self.challenge(arm, batch, "run")  # what never ran may not be ready to be recorded
                 ops[arm] = self._mode(arm, batch)
-        calls = max(1, min(most, self._enough(ops, batch)))
+        calls = max(least, min(most, self._enough(ops, batch)))
         self.map_all(calls)
         batch = self.batch(calls)
         for arm, op in ops.items():

@@ -4,7 +4,9 @@ A round costs a few microseconds beyond the call: inputs are copied in, a number
 are copied out. The same rounds without a call are measured and subtracted, so whoever works during them
 has time that does not count. Two things keep a runner from it. In some calls, nobody knows which, other
 inputs appear first: who starts before the turn has started with those. And in each call a byte of the
-output is looked at the moment it is said to be done: who writes it later is found out.
+output is looked at the moment it is said to be done: who writes it later is found out. Who starts early and
+looks again at its turn is not found by that: how long inputs take to appear is measured, and counts in what
+is proved.
 """
 
 from __future__ import annotations
@@ -47,12 +49,13 @@ class HostArena(Arena):
         self._await_turn(0, exchange)
         turns, now, move = self._turns, time.perf_counter, ctypes.memmove
         shared, looks, traps = self._bytes, self._looks, self._traps
-        walls, seen = [], []
+        walls, seen, revealing = [], [], []
         for number, (reveal, take) in enumerate(self._steps, 1):
             if number in traps:
                 _bait(traps[number])
             started = now()
             move(*reveal)
+            revealing.append(now() - started)
             turns[0] = number
             if turns[1] < number:
                 self._await_turn(number, exchange)
@@ -63,6 +66,8 @@ class HostArena(Arena):
         answer = exchange.receive()
         runner.pause()
         self._check(seen)
+        counted = self._counted(revealing)
+        self.revealing_s = sum(counted) / len(counted)
         return answer, self._counted(walls)
 
     def _plan(self, batch: Batch, step: int) -> None:
@@ -81,7 +86,7 @@ class HostArena(Arena):
             )
             for at in range(count)
         ]
-        # The inputs of the call before tell nobody anything.
+        # The inputs of the call before are known.
         lots = memoryview(secrets.token_bytes(8 * count)).cast("Q")
         self._traps = {
             at + 1: (here + at * stride, given + (at - 1) * stride, size)

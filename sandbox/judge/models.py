@@ -75,6 +75,10 @@ class Samples(_Model):
 
     calls_per_batch: int
     overhead_us: float = Field(description="The protocol's own cost a batch, subtracted.")
+    revealing_us: float = Field(
+        default=0.0,
+        description="On a CPU: how long a call's inputs took to appear; subtracted as well.",
+    )
     candidate_us: tuple[float, ...]
     baseline_us: tuple[float, ...]
     reported_us: tuple[float, ...] = Field(

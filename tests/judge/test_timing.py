@@ -142,3 +142,15 @@ def test_what_is_subtracted_is_never_more_than_without_the_candidate() -> None:
     taken = Taken(("run", "run"), 10, [reply] * 6, [reply] * 6, [9e-4] * 2, None, [])
     alone = Alone("cpu", [11e-4] * 3, {"run": [1e-4] * 3}, [], [])
     assert conclude(taken, alone).latency_us == pytest.approx(100)
+
+
+@given(st.floats(1e-6, 1e-4), st.floats(0.0, 1e-4))
+def test_time_in_which_inputs_appear_counts_in_what_is_proved(
+    call_s: float, appear_s: float
+) -> None:
+    reply = Reply(1e-4 + 10 * call_s, (), None, appear_s)
+    taken = Taken(("run", "run"), 10, [reply] * 6, [reply] * 6, [1e-4] * 2, None, [])
+    alone = Alone("cpu", [reply.wall_s] * 3, {"run": [1e-4] * 3}, [], [])
+    found = conclude(taken, alone)
+    assert found.speedup == pytest.approx(1.0)
+    assert found.low == pytest.approx(call_s / (call_s + appear_s), rel=1e-2)
