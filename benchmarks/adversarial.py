@@ -121,17 +121,6 @@ def verdict(expected: str, status: str, speedup: float | None, honest: float) ->
     return "missed" if gained else "caught"
 
 
-def suite(device: str) -> dict[str, ModuleType]:
-    """The attacks that can run on a device, by name."""
-    from tests.adversarial import attacks, gpu_attacks
-    from tests.adversarial.conftest import load_attacks
-
-    if device == "cpu":
-        return load_attacks(attacks)
-    found = load_attacks(attacks) | load_attacks(gpu_attacks)
-    return {name: a for name, a in found.items() if getattr(a, "LANGUAGE", "python") != "cpp"}
-
-
 def main() -> int:
     """Print the table as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -145,15 +134,19 @@ def main() -> int:
         return 0
     sys.path.insert(0, str(HERE.parent))
     from sandbox.judge.client import JudgeClient
+    from tests.adversarial import attacks
+    from tests.adversarial.attacks import control_plain
+    from tests.adversarial.conftest import expected, gpu_suite, load_attacks
     from tests.judging import write_problem
 
-    device, every = options.device, suite(options.device)
+    device = options.device
+    every = load_attacks(attacks) if device == "cpu" else gpu_suite()
     found = {name: every[name] for name in options.only or sorted(every)}
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         problem = write_problem(work / "problem")
         judge = JudgeClient(work / "judge")
-        honest = theirs(every["control_plain"], problem, work / "fib", device)[1] or 1.0
+        honest = theirs(control_plain, problem, work / "fib", device)[1] or 1.0
         mine = {name: ours(attack, problem, judge, work, device) for name, attack in found.items()}
         judge.close()
         with ThreadPoolExecutor(2 if device == "cpu" else 1) as pool:
@@ -165,20 +158,18 @@ def main() -> int:
     ]
     counts: dict[tuple[str, str], int] = {}
     for name, attack in found.items():
-        expected = attack.EXPECT
-        if device != "cpu":
-            expected = getattr(attack, "ON_A_GPU", expected)
+        expect = expected(attack, on_a_gpu=device != "cpu")
         row = []
         for judge_name, (status, speedup, proved), base in (
             ("ours", mine[name], 1.0),
             ("theirs", (*other[name], other[name][1]), honest),
         ):
-            how = verdict(expected, status, proved, base)
+            how = verdict(expect, status, proved, base)
             counts[judge_name, how] = counts.get((judge_name, how), 0) + 1
             figure = "" if speedup is None else f" {speedup / base:.3g}×"
             row += [how, f"{status}{figure}"]
         text = " ".join((attack.__doc__ or "").split())
-        lines.append(f"| `{name}` | {text} | {expected} | {' | '.join(row)} |")
+        lines.append(f"| `{name}` | {text} | {expect} | {' | '.join(row)} |")
     summary = {f"{who} {how}": count for (who, how), count in sorted(counts.items())}
     print(json.dumps(summary))
     print("\n".join(lines))

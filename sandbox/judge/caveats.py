@@ -25,14 +25,18 @@ def with_caveats(
     result: WorkloadResult, where: Layout, hardware: Hardware | None
 ) -> WorkloadResult:
     """The result of a workload that passed, with what there is to say about its latency."""
-    assert result.samples is not None
-    known = {"reported_us": _middle(result.samples.reported_us)}
+    samples, latency_us = result.samples, result.latency_us
+    assert samples is not None and latency_us is not None
+    reported_us = _middle(samples.reported_us)
+    known: dict[str, float | bool | None] = {
+        "reported_us": reported_us,
+        "consistent": _consistent(reported_us, latency_us, samples.calls_per_batch),
+    }
     if hardware is not None:
-        batch_bytes = where.stride * result.samples.calls_per_batch
+        batch_bytes = where.stride * samples.calls_per_batch
         known["roofline_us"] = moved_bytes(where) / hardware.bytes_per_s * 1e6
         known["cold_l2"] = batch_bytes >= TIMES_L2 * hardware.l2_bytes
     result = result.model_copy(update=known)
-    result = result.model_copy(update={"consistent": _consistent(result)})
     return result.model_copy(update={"caveats": tuple(_caveats(result))})
 
 
@@ -40,26 +44,22 @@ def _middle(samples: tuple[float, ...]) -> float | None:
     return sorted(samples)[len(samples) // 2] if samples else None
 
 
-def _consistent(result: WorkloadResult) -> bool | None:
+def _consistent(reported_us: float | None, latency_us: float, calls: int) -> bool | None:
     """Whether both clocks say the same; nothing, where there is one clock only."""
-    assert result.latency_us is not None
-    if result.reported_us is None:
+    if reported_us is None:
         return None
-    assert result.samples is not None
-    apart_us = result.reported_us - result.latency_us
-    allowed_us = AGREES_US + AGREES * result.latency_us
-    return -allowed_us <= apart_us <= allowed_us + SWITCH_US / result.samples.calls_per_batch
+    allowed_us = AGREES_US + AGREES * latency_us
+    return -allowed_us <= reported_us - latency_us <= allowed_us + SWITCH_US / calls
 
 
 def _caveats(result: WorkloadResult) -> Iterator[str]:
-    latency_us = result.latency_us
-    assert latency_us is not None
+    latency_us, samples = result.latency_us, result.samples
+    assert latency_us is not None and samples is not None
     if result.bound == "single_call":
         yield "Calls took longer one at a time than in a batch, so what one takes alone counts."
     if result.bound == "launch":
         yield "The batch took less than launching kernels does, so a launch counts."
-    assert result.samples is not None
-    revealing_us = result.samples.revealing_us
+    revealing_us = samples.revealing_us
     if revealing_us > HIDES * latency_us:
         yield (
             f"A call's inputs took {revealing_us:.3g} us to appear, which is not counted; a solution that "

@@ -19,7 +19,7 @@ from sandbox.judge.arm import Arm
 from sandbox.judge.caveats import with_caveats
 from sandbox.judge.duel import Duel, Effort, Wrong
 from sandbox.judge.environment import Watch
-from sandbox.judge.hardware import hardware_of
+from sandbox.judge.hardware import Hardware, hardware_of
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
 from sandbox.judge.pool import Pool
@@ -165,17 +165,16 @@ class _Run:
         return Oracle(self._problem, workload, self._secret, self._device)
 
     def _result(self, passed: Passed) -> WorkloadResult:
+        hardware = hardware_of(self._device)
         try:
             measured = conclude(passed.taken, self._alone(passed))
-            self._check_roofline(passed, measured)
+            if hardware is not None:
+                self._check_roofline(passed, measured, hardware)
         except Rejected as rejected:  # or no time is left
             return _refused(passed.workload, passed.verdict, rejected)
-        return with_caveats(_accepted(passed, measured), passed.where, hardware_of(self._device))
+        return with_caveats(_accepted(passed, measured), passed.where, hardware)
 
-    def _check_roofline(self, passed: Passed, measured: Measured) -> None:
-        hardware = hardware_of(self._device)
-        if hardware is None:
-            return
+    def _check_roofline(self, passed: Passed, measured: Measured, hardware: Hardware) -> None:
         floor = self._settings.floor or Floor()
         operations = floor.operations_in(axes_of(self._problem.definition, passed.workload))
         why = impossible(

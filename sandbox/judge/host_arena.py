@@ -42,6 +42,7 @@ class HostArena(Arena):
         self._steps: list[tuple[Copy, list[Copy]]] = []
         self._traps: dict[int, Copy] = {}
         self._looks: list[Look] = []
+        self._places = [(n, field) for n, field in enumerate(where.outputs) if field.size_bytes]
 
     def timed(self, runner: Namespace, exchange: Exchange) -> tuple[Answer, list[float]]:
         runner.resume()
@@ -86,8 +87,8 @@ class HostArena(Arena):
             )
             for at in range(count)
         ]
-        # The inputs of the call before are known.
         lots = memoryview(secrets.token_bytes(8 * count)).cast("Q")
+        # Bait is the call before: its inputs are known.
         self._traps = {
             at + 1: (here + at * stride, given + (at - 1) * stride, size)
             for at in range(2, count)
@@ -97,11 +98,10 @@ class HostArena(Arena):
 
     def _look(self, slot: int, lot: int) -> Look:
         """A byte of a call's outputs."""
-        places = [(n, field) for n, field in enumerate(self.layout.outputs) if field.size_bytes]
-        if not places:
+        if not self._places:
             return 0, None, 0
-        output, field = places[lot % len(places)]
-        at = lot // len(places) % field.size_bytes
+        output, field = self._places[lot % len(self._places)]
+        at = lot // len(self._places) % field.size_bytes
         return slot * self.layout.stride + field.offset + at, output, at
 
     def _check(self, seen: list[int]) -> None:

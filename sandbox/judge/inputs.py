@@ -26,7 +26,7 @@ from sandbox.problem import Problem, Workload
 
 Inputs = list[Any]
 Transform = Callable[[torch.Tensor], torch.Tensor]
-FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+TRANSFORMED = (torch.float32, torch.float16, torch.bfloat16)
 RARELY = 8
 """One in so many calls that come alone is a property input."""
 
@@ -93,7 +93,7 @@ class Oracle:
         touched = False
         for position in self._random_inputs:
             value = inputs[position]
-            if not isinstance(value, torch.Tensor) or value.dtype not in FLOATS:
+            if not isinstance(value, torch.Tensor) or value.dtype not in TRANSFORMED:
                 continue
             if name == ZEROS and (value.dim() < 2 or len(value) < 2):
                 continue

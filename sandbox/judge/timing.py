@@ -31,6 +31,7 @@ TOLERATED = {"cpu": 1.5, "cuda": 0.05}
 """How much slower the baseline may seem beside the candidate than alone before that is corrected: a virtual
 machine runs at two speeds, a factor of two apart, for milliseconds at a time."""
 FEWEST_ROUNDS = 3
+"""Of the baseline alone on a CPU, where half as many as beside the candidate are enough."""
 IDLE_ROUNDS = {"cpu": 2, "cuda": 1}
 """Rounds in which the protocol's cost is taken beside the candidate; on a GPU only to plan with."""
 GPU_CLOCK_S = 2e-6
@@ -164,11 +165,12 @@ def take_alone(
     if op == "replay":
         duel.capture(baseline, batch)
     await_ends()
-    if like.costs is not None:
-        duel.run(baseline, batch, op)  # once for the caches
+    on_a_gpu = like.costs is not None
+    if on_a_gpu:
+        duel.run(baseline, batch, op)  # once for the caches; on a CPU the first call does not count
     walls: list[float] = []
     idle: dict[str, list[float]] = {op: [] for op in sorted(set(like.ops))}
-    rounds = effort.rounds if like.costs else max(FEWEST_ROUNDS, effort.rounds // 2)
+    rounds = effort.rounds if on_a_gpu else max(FEWEST_ROUNDS, effort.rounds // 2)
     for _ in range(rounds):
         walls.append(duel.run(baseline, batch, op).wall_s)
         for each, seconds in idle.items():

@@ -15,6 +15,7 @@ from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.problem import Problem
 from sandbox.solution import BuildSpec, Solution, SourceFile
+from tests.adversarial import attacks, gpu_attacks
 from tests.judging import build_library
 
 RunAttack = Callable[..., BenchResult]
@@ -28,12 +29,25 @@ def load_attacks(package: ModuleType) -> dict[str, ModuleType]:
     }
 
 
+def gpu_suite() -> dict[str, ModuleType]:
+    """What runs on a GPU: what only a GPU allows, and, with an underscore, what was written for a CPU and is
+    not C++ for the host."""
+    return load_attacks(gpu_attacks) | {
+        f"{name}_": attack
+        for name, attack in load_attacks(attacks).items()
+        if getattr(attack, "LANGUAGE", "python") != "cpp"
+    }
+
+
+def expected(attack: ModuleType, *, on_a_gpu: bool) -> str:
+    """How an attack says that it must end."""
+    return str(getattr(attack, "ON_A_GPU", attack.EXPECT) if on_a_gpu else attack.EXPECT)
+
+
 def check_outcome(attack: ModuleType, result: BenchResult) -> None:
     """An attack ended as it says that it must: see `test_attacks.py`."""
     (workload,) = result.workloads
-    expect = attack.EXPECT
-    if result.environment.gpu is not None:
-        expect = getattr(attack, "ON_A_GPU", expect)
+    expect = expected(attack, on_a_gpu=result.environment.gpu is not None)
     if expect == "rejected" or (expect == "harmless" and not result.passed):
         assert not result.passed, workload
         assert workload.latency_us is None

@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sandbox.gpu import find_gpus
-from tests.adversarial import attacks, gpu_attacks
-from tests.adversarial.conftest import RunAttack, check_outcome, load_attacks
+from tests.adversarial import gpu_attacks
+from tests.adversarial.conftest import RunAttack, check_outcome, gpu_suite, load_attacks
 
-ATTACKS = load_attacks(gpu_attacks) | {
-    f"{name}_": attack
-    for name, attack in load_attacks(attacks).items()
-    if getattr(attack, "LANGUAGE", "python") != "cpp"
-}
-"""With an underscore: written for a CPU."""
+ATTACKS = gpu_suite()
 
 
 @pytest.mark.gpu
