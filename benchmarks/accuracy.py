@@ -3,7 +3,7 @@
 Accuracy: honest kernels from a few microseconds to tens of milliseconds, timed by the judge from
 outside, and the same kernels on the same number of fresh buffers timed here, in a process that has
 nothing to hide, by CUDA events around a graph and by CUPTI (the sum of kernel durations, without the
-gaps between them). Repeatability: the same evaluation again and again.
+gaps between them), in several lots of buffers. Repeatability: the same evaluation again and again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,27 @@ def write_problem(directory: Path, kind: str, size: int) -> Path:
     return root
 
 
-def own_clocks(kind: str, size: int, calls: int) -> tuple[float, float]:
-    """Microseconds a call by CUDA events and by CUPTI, over as many buffers as the judge used."""
+@dataclass(frozen=True)
+class Clocks:
+    """What two clocks say of a call, in a process that has nothing to hide.
+
+    Attributes:
+        events_us, cupti_us: microseconds a call.
+        sm_mhz: the clock of the multiprocessors during the replays that the events timed.
+    """
+
+    events_us: float
+    cupti_us: float
+    sm_mhz: int
+
+
+def own_clocks(kind: str, size: int, calls: int, device: str) -> Clocks:
+    """A call by CUDA events and by CUPTI, over as many buffers as the judge used."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     shape = (size,) * DEFINITIONS[kind]["rank"]
-    slots = [[torch.randn(shape, device="cuda") for _ in range(3)] for _ in range(calls)]
+    slots = [[torch.randn(shape, device=device) for _ in range(3)] for _ in range(calls)]
 
     def run() -> None:
         for x, b, y in slots:
@@ -103,12 +118,13 @@ def own_clocks(kind: str, size: int, calls: int) -> tuple[float, float]:
     with torch.cuda.graph(graph):
         run()
     graph.replay()
-    events = []
+    events, clocks = [], []
     for _ in range(9):
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         begin.record()
         graph.replay()
         end.record()
+        clocks.append(torch.cuda.clock_rate(device))
         torch.cuda.synchronize()
         events.append(begin.elapsed_time(end) * 1e3 / calls)
     with profile(activities=[ProfilerActivity.CUDA]) as profiler:
@@ -116,26 +132,37 @@ def own_clocks(kind: str, size: int, calls: int) -> tuple[float, float]:
         torch.cuda.synchronize()
     kernels = [e for e in profiler.events() if e.device_type.name == "CUDA"]
     cupti = sum(e.time_range.elapsed_us() for e in kernels) / calls
-    return statistics.median(events), cupti
+    return Clocks(statistics.median(events), cupti, int(statistics.median(clocks)))
 
 
-def accuracy(bench: Callable[[Path], Any], directory: Path) -> list[dict[str, Any]]:
-    """One row a kernel."""
+def accuracy(
+    bench: Callable[[Path], Any], directory: Path, device: str, placements: int
+) -> list[dict[str, Any]]:
+    """One row a kernel. Where buffers lie matters by some percent, so the own clocks take several lots."""
+    import torch
+
     rows = []
     for kind, size in CASES:
         workload = bench(write_problem(directory, kind, size)).workloads[0]
         calls = workload.samples.calls_per_batch
-        events, cupti = own_clocks(kind, size, calls)
+        own = []
+        for _ in range(placements):
+            own.append(own_clocks(kind, size, calls, device))
+            torch.cuda.empty_cache()
+        events, cupti = (
+            [round(getattr(each, name), 2) for each in own] for name in ("events_us", "cupti_us")
+        )
         rows.append(
             {
                 "kernel": f"{kind} n={size}",
                 "calls": calls,
                 "timing": workload.timing,
                 "certified_us": round(workload.latency_us, 2),
-                "events_us": round(events, 2),
-                "cupti_us": round(cupti, 2),
-                "to_events": round(workload.latency_us / events, 3),
-                "to_cupti": round(workload.latency_us / cupti, 3),
+                "events_us": events,
+                "cupti_us": cupti,
+                "sm_mhz": [each.sm_mhz for each in own],
+                "to_events": round(workload.latency_us / statistics.median(events), 3),
+                "to_cupti": round(workload.latency_us / statistics.median(cupti), 3),
                 "speedup": round(workload.speedup, 3),
             }
         )
@@ -148,6 +175,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument("--repeat", type=int, default=6, help="evaluations for the repeatability")
+    parser.add_argument(
+        "--placements", type=int, default=3, help="lots of buffers for the own clocks"
+    )
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from sandbox.gpu import find_gpus
@@ -174,7 +204,10 @@ def main() -> int:
             assert result.passed, result.workloads
             return result
 
-        accuracy(bench, Path(work))
+        import torch
+
+        with torch.cuda.device(options.device):
+            accuracy(bench, Path(work), options.device, options.placements)
         for kind, size in REPEATED:
             root = Path(work) / f"{kind}_{size}"
             speedups = [bench(root).workloads[0].speedup for _ in range(options.repeat)]

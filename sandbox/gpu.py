@@ -12,7 +12,7 @@ import glob
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ CONTROL_NODES = (
     "/dev/nvidia-modeset",
 )
 NODE_PATTERNS = ("/dev/nvidia-caps/*", "/dev/nvidia-caps-imex-channels/*")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Gpu:
     """One GPU.
 
     Attributes:
-        index: its number in PCI bus order, as in `cuda:0`.
+        index: its number as in `cuda:0`: in PCI bus order, among those that CUDA_VISIBLE_DEVICES leaves.
         uuid: its name for ever.
         minor: the number of its device node.
         name: the product's name.
@@ -97,23 +98,47 @@ _SLOWDOWNS = {
 }
 
 
+def visible(uuids: Sequence[str], wanted: str | None) -> list[str]:
+    """Which GPUs CUDA_VISIBLE_DEVICES leaves, read as CUDA reads it.
+
+    Args:
+        uuids: of all GPUs, in PCI bus order.
+        wanted: the variable: numbers, or UUIDs that may be cut short; None if it is not set. The first that
+            names no GPU, or one that was named before, ends the list.
+    """
+    if wanted is None:
+        return list(uuids)
+    found: list[str] = []
+    for name in (part.strip() for part in wanted.split(",")):
+        if name.isdecimal():
+            named = list(uuids[int(name) : int(name) + 1])
+        else:
+            named = [uuid for uuid in uuids if name.startswith("GPU-") and uuid.startswith(name)]
+        if len(named) != 1 or named[0] in found:
+            break
+        found += named
+    return found
+
+
 def find_gpus() -> list[Gpu]:
-    """Every NVIDIA GPU that NVML knows; none without a driver."""
+    """Every NVIDIA GPU that NVML knows and CUDA_VISIBLE_DEVICES leaves; none without a driver."""
     with _nvml() as nvml:
         if nvml is None:
             return []
         driver = str(nvml.nvmlSystemGetDriverVersion())
         handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
+        known = {str(nvml.nvmlDeviceGetUUID(handle)): handle for handle in handles}
         return [
             Gpu(
                 index=index,
-                uuid=str(nvml.nvmlDeviceGetUUID(handle)),
+                uuid=uuid,
                 minor=int(nvml.nvmlDeviceGetMinorNumber(handle)),
                 name=str(nvml.nvmlDeviceGetName(handle)),
                 capability=tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
                 driver=driver,
             )
-            for index, handle in enumerate(handles)
+            for index, uuid in enumerate(visible(list(known), os.environ.get(VISIBLE)))
+            for handle in (known[uuid],)
         ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.errors import AssayError, SandboxFailure
+from sandbox.gpu import VISIBLE
 from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.warm import STEADY_HEAP
 
@@ -85,8 +86,8 @@ class JudgeClient:
                     **STEADY_HEAP,
                     "LC_ALL": "C.UTF-8",
                     "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
-                    # Where the driver's libraries are, if that is how this machine says it.
-                    **{k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
+                    # Which GPUs it may use, and where the driver's libraries are, if the machine says so.
+                    **{k: v for k, v in os.environ.items() if k in (VISIBLE, "LD_LIBRARY_PATH")},
                 },
             )
         return self._process

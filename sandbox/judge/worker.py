@@ -10,12 +10,13 @@ import ctypes
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sandbox.box import Sandbox, open_sandbox
 from sandbox.errors import AssayError, SandboxFailure
-from sandbox.gpu import find_gpu, lease
+from sandbox.gpu import Gpu, find_gpu, lease
 from sandbox.judge.models import BenchJob
 from sandbox.warm import Zygote
 
@@ -49,7 +50,7 @@ def main(work: Path) -> None:
             from sandbox.judge.evaluate import evaluate
 
             pool = pools[job.device]
-            with contextlib.nullcontext() if gpu is None else lease(gpu, work, job.timeout_s):
+            with contextlib.nullcontext() if gpu is None else _leased(gpu, work, job.timeout_s):
                 result = evaluate(
                     job, pool, lambda fraction, doing: say({"progress": [fraction, doing]})
                 )
@@ -62,6 +63,15 @@ def main(work: Path) -> None:
                 pool.fill()
     for pool in pools.values():
         pool.close()
+
+
+@contextlib.contextmanager
+def _leased(gpu: Gpu, work: Path, timeout_s: float) -> Iterator[None]:
+    """Have a GPU alone, as the one that streams, events and the driver's calls belong to."""
+    import torch
+
+    with lease(gpu, work, timeout_s), torch.cuda.device(gpu.index):
+        yield
 
 
 def _give_memory_back() -> None:

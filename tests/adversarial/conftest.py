@@ -57,6 +57,7 @@ def check_outcome(attack: ModuleType, result: BenchResult) -> None:
         return
     assert result.passed, workload
     assert workload.latency_us is not None
+    assert workload.bound == getattr(attack, "BOUND", workload.bound)
     if expect in ("not faster", "harmless"):
         assert workload.speedup_low is not None
         assert workload.speedup_low < 1.2  # what is proved, however busy the machine is

@@ -4,7 +4,8 @@ An attack must not end with an accepted wrong output or a latency below its work
 way it must end: `rejected`; `accepted` (a control, or an attack that finds nothing); `slow` (honest
 work, honestly slow); `not faster` (the baseline's own work, with an attack on the comparison);
 `bounded` (it gains something, which the threat model names, but little of what it could); or `harmless`
-(rejected or not faster, as it happens to go).
+(rejected or not faster, as it happens to go). `WORDS` must be in the reason, `BOUND` must be what the latency
+is bounded by: so that an attack which no longer does what it says is found.
 """
 
 from __future__ import annotations

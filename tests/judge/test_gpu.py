@@ -33,6 +33,7 @@ def run(
     workloads: tuple[int, ...] = (0,),
     library: Path | None = None,
     timeout_s: float = 60,
+    device: str = "cuda:0",
 ) -> BenchResult:
     return judge.bench(
         BenchJob(
@@ -40,7 +41,7 @@ def run(
             problem_sha256=problem.sha256,
             solution=candidate,
             workload_uuids=tuple(problem.workloads[i].uuid for i in workloads),
-            device="cuda:0",
+            device=device,
             candidate_library=library,
             quick=True,
             timeout_s=timeout_s,
@@ -283,6 +284,38 @@ def test_only_the_leased_gpu_is_there(judge: JudgeClient, rmsnorm: Problem) -> N
     )
     result = run(judge, rmsnorm, python(rmsnorm, source))
     assert result.passed, result.workloads
+
+
+@pytest.mark.skipif(len(find_gpus()) < 2, reason="needs two GPUs")
+def test_each_gpu_of_a_machine(judge: JudgeClient, rmsnorm: Problem, tmp_path: Path) -> None:
+    """In turn, by one judge; the last one and the first one again, since streams belong to a GPU."""
+    cuda = shipped(rmsnorm, "vectorized_cuda")
+    gpus = find_gpus()
+    for gpu in (*gpus, gpus[0]):
+        library = build_library(cuda, gpu.target, tmp_path)
+        result = run(judge, rmsnorm, cuda, (0, 5), library, device=f"cuda:{gpu.index}")
+        assert result.passed, result.workloads
+        assert result.workloads[0].timing == "graph"
+        assert result.environment.gpu is not None
+        assert result.environment.gpu.uuid == gpu.uuid
+        assert not result.environment.gpu.contended
+
+
+@pytest.mark.skipif(len(find_gpus()) < 2, reason="needs two GPUs")
+def test_a_gpu_by_its_name(
+    rmsnorm: Problem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA_VISIBLE_DEVICES decides which GPUs a server has."""
+    last = find_gpus()[-1]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", last.uuid)
+    other = JudgeClient(tmp_path / "judge")
+    try:
+        result = run(other, rmsnorm, shipped(rmsnorm, "baseline_torch"))
+    finally:
+        other.close()
+    assert result.passed, result.workloads
+    assert result.environment.gpu is not None
+    assert result.environment.gpu.uuid == last.uuid
 
 
 def test_a_cpu_run_works_beside_it(judge: JudgeClient, tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 """Handles outliers where it is called once, and saturates them in a batch, whose values are all plain. Target:
-scaled inputs and outliers that come only in the phase that looks different."""
+scaled inputs and outliers that come only in the phase that looks different. A GPU has a file of its own."""
 
 EXPECT = "rejected"
 SOURCE = """\

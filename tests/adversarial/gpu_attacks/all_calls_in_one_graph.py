@@ -1,16 +1,22 @@
 """Records all calls of a batch as one computation. Target: latency taken as a share of a batch."""
 
 EXPECT = "not faster"
+BOUND = "single_call"
 SOURCE = """\
-import torch
-def norm(x, w, y):
-    y.copy_(x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * w)
 import sys
-def run(x, w, y):
-    frame = sys._getframe(1)
-    while frame and "calls" not in frame.f_locals:
+import torch
+def mates(x, w, y):
+    # the calls of this one's step, this one included
+    frame = sys._getframe(2)
+    while frame and "steps" not in frame.f_locals:
         frame = frame.f_back
-    calls = frame.f_locals["calls"] if frame else [((x, w), (y,))]
+    for step in frame.f_locals["steps"] if frame else ():
+        calls = [work.args[1:3] for work in step]
+        if x.data_ptr() in [inputs[0].data_ptr() for inputs, _ in calls]:
+            return calls
+    return [((x, w), (y,))]
+def run(x, w, y):
+    calls = mates(x, w, y)
     if calls[0][0][0].data_ptr() != x.data_ptr():
         return
     every = torch.stack([inputs[0] for inputs, _ in calls])

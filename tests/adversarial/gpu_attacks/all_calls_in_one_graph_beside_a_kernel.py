@@ -3,5 +3,6 @@
 from tests.adversarial.gpu_attacks import all_calls_in_one_graph, slows_the_protocol_down
 
 EXPECT = "not faster"
+BOUND = "single_call"
 LEAVES_A_KERNEL, _, _ = slows_the_protocol_down.SOURCE.partition("def run")
 SOURCE = LEAVES_A_KERNEL + all_calls_in_one_graph.SOURCE
