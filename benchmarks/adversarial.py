@@ -151,7 +151,10 @@ def main() -> int:
         judge.close()
         with ThreadPoolExecutor(2 if device == "cpu" else 1) as pool:
             said = pool.map(lambda a: theirs(a, problem, work / "fib", device), found.values())
-            other = dict(zip(found, said, strict=True))
+            other = {}
+            for name, result in zip(found, said, strict=True):
+                other[name] = result
+                print(name, mine[name], result, honest, file=sys.stderr, flush=True)
     lines = [
         "| attack | what it does | must be | ours | | flashinfer-bench 0.1.2 | |",
         "| --- | --- | --- | --- | --- | --- | --- |",

@@ -14,7 +14,7 @@ JOIN_US = 50.0
 
 
 class Guard:
-    """A stopwatch for steps of work in the default stream, which waits for all that do not refuse to.
+    """A stopwatch for steps of work in a stream. Number 0 waits for all that do not refuse to.
 
     Args:
         driver: `cuda.bindings.driver`; a context must be current.
@@ -36,13 +36,13 @@ class Guard:
             self._marks.append((self._event(), self._event()))
         self._used = 0
 
-    def begin(self) -> None:
+    def begin(self, stream: int) -> None:
         """The next step starts here."""
-        self._record(self._marks[self._used][0], 0)
+        self._record(self._marks[self._used][0], stream)
 
-    def end(self) -> None:
+    def end(self, stream: int) -> None:
         """It ends here."""
-        self._record(self._marks[self._used][1], 0)
+        self._record(self._marks[self._used][1], stream)
         self._used += 1
 
     def total_us(self) -> float:

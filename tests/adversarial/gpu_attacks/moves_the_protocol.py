@@ -1,16 +1,21 @@
-"""Does all calls at once, and lets the protocol run in another stream, in which a step may cost less. Target:
-the bound that calls one at a time set, from which a step's cost is subtracted."""
+"""Does all calls at once, lets the protocol run in another stream, and leaves its events out. Target: the bound that calls one at a time set, from which a step's cost is subtracted."""
 
 from tests.adversarial.gpu_attacks import all_calls_in_one_graph
 
 EXPECT = "not faster"
 BOUND = "single_call"
 SOURCE = (
-    """\
-import torch
+    all_calls_in_one_graph.SOURCE
+    + """\
 streams = [torch.cuda.Stream() for _ in range(8)]
-torch.cuda.set_stream(streams[7])
-torch.cuda.default_stream = lambda *_: streams[7]
+together = run
+def run(x, w, y):
+    frame = sys._getframe(1)
+    while frame and "steps" not in frame.f_locals:
+        frame = frame.f_back
+    arena = frame.f_locals["self"]
+    arena._stream = streams[3]
+    arena._guard.begin = arena._guard.end = lambda *_: None
+    together(x, w, y)
 """
-    + all_calls_in_one_graph.SOURCE
 )
