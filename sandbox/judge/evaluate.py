@@ -24,7 +24,7 @@ from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
 from sandbox.judge.pool import Pool
 from sandbox.judge.roofline import impossible
-from sandbox.judge.singles import Costs, measure_launch, measure_switch
+from sandbox.judge.singles import Costs, measure_costs
 from sandbox.judge.timing import Alone, Measured, Taken, conclude, take, take_alone
 from sandbox.pinning import verify_problem
 from sandbox.problem import Problem, Workload, axes_of
@@ -302,9 +302,7 @@ class _Run:
         """What this pair of runners costs; `runner` is for the candidate, which is not in it yet."""
         duel = self._duel(oracle, where, runner, self._baseline_arm())
         try:
-            if self._pool.launch_s is None:
-                self._pool.launch_s = measure_launch(duel)
-            return Costs(measure_switch(duel), self._pool.launch_s)
+            return measure_costs(duel)
         except CandidateFailure as failure:  # there is no candidate
             raise _baseline_broken(failure.message) from failure
 

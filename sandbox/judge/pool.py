@@ -11,14 +11,9 @@ SIZE = 2
 
 
 class Pool:
-    """Ready runners for one device.
-
-    Attributes:
-        launch_s: what launching a kernel takes there at least, once it was measured.
-    """
+    """Ready runners for one device."""
 
     def __init__(self, zygote: Zygote) -> None:
-        self.launch_s: float | None = None
         self._zygote = zygote
         self._ready: list[Arm] = []
         self._out: list[Arm] = []

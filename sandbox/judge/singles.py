@@ -19,6 +19,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sandbox.judge.arena import Batch
 from sandbox.judge.arm import Arm, Reply
 from sandbox.judge.duel import Duel
 from sandbox.judge.intervals import confidence_interval
@@ -46,23 +47,24 @@ class Costs:
     launch_s: float
 
 
-def measure_switch(duel: Duel) -> float:
-    """`Costs.switch_s`, of a candidate's runner that no candidate is loaded in."""
-    batch = duel.batch(singles_in(duel, duel.effort.singles))
+def measure_costs(duel: Duel) -> Costs:
+    """What the pair's runners cost; no candidate is loaded in the first.
+
+    Both do the same beforehand: a runner's first steps take 3 us longer, and one of the two may not be new.
+    """
+    batch, one = duel.batch(singles_in(duel, duel.effort.singles)), duel.batch(1)
     duel.map_all(len(batch))
+    launches_s = [_launch_s(duel, arm, one) for arm in duel.arms]
     taken: dict[Arm, list[float]] = {arm: [] for arm in duel.arms}
     for number in range(duel.effort.single_rounds):
         for arm in duel.arms if number % 2 else duel.arms[::-1]:
             taken[arm] += _settled(duel.run_singly(arm, batch, "idle"))
     candidate, baseline = (_usual(taken[arm]) for arm in duel.arms)
-    return candidate - baseline
+    return Costs(candidate - baseline, launches_s[-1])
 
 
-def measure_launch(duel: Duel) -> float:
-    """`Costs.launch_s`, in the baseline's runner."""
-    arm = duel.arms[-1]
-    duel.map_all()
-    one = duel.batch(1)
+def _launch_s(duel: Duel, arm: Arm, one: Batch) -> float:
+    """`Costs.launch_s`, by an arm's runner."""
     many, single = [], []
     for _ in range(LAUNCH_ROUNDS):
         many.append(math.fsum(duel.run_singly(arm, one, "launches").steps_s))

@@ -1,4 +1,5 @@
-"""Does all calls at once, lets the protocol run in another stream, and leaves its events out. Target: the bound that calls one at a time set, from which a step's cost is subtracted."""
+"""Does all calls at once, lets the protocol run in another stream, and leaves its events out. Target: what is
+subtracted from calls one at a time."""
 
 from tests.adversarial.gpu_attacks import all_calls_in_one_graph
 
