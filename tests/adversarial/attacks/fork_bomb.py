@@ -1,6 +1,7 @@
 """Forks without end. Target: the judge's own ability to run."""
 
 EXPECT = "rejected"
+TIMEOUT_S = 8
 SOURCE = """\
 import os
 def run(x, w, y):
