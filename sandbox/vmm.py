@@ -115,8 +115,10 @@ def _check(result: Any) -> Any:
     """The value of a driver call's result.
 
     Raises:
-        RuntimeError: the driver's error.
+        MemoryError: the GPU has no room.
+        RuntimeError: another error of the driver's.
     """
     if int(result[0]) != 0:
-        raise RuntimeError(f"CUDA driver: {result[0].name}")
+        name = result[0].name
+        raise (MemoryError if "OUT_OF_MEMORY" in name else RuntimeError)(f"CUDA driver: {name}")
     return result[1] if len(result) == 2 else None

@@ -24,7 +24,9 @@ class RunBenchIn(In):
         description="'quick' (a few, for iterating), 'full' (all: the only kind that counts for "
         "promotion), or a list of workload uuids. Default 'quick'.",
     )
-    device: str = Field(default="cpu", description="'cpu', or 'cuda:0' (cuda:1, …) on a GPU machine.")
+    device: str = Field(
+        default="cpu", description="'cpu', or 'cuda:0' (cuda:1, …) on a GPU machine."
+    )
 
 
 class RunBenchOut(Out):

@@ -133,8 +133,9 @@ class Arm:
         old = self._arena
         if old is not None and old.layout == where and old.capacity >= capacity:
             return
-        if self._arena is not None:
-            self._arena.close()
+        if old is not None:
+            self._arena = None
+            old.close()
         self._arena = arena = _arena(where, capacity)
         self._child.namespace.resume()
         self._ask({"op": "map", **arena.description()}, arena.descriptors, timeout_s)

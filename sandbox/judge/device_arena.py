@@ -16,6 +16,8 @@ Copies = list[tuple[torch.Tensor, torch.Tensor]]
 """Where to, where from."""
 LAST_COPY_S = 0.05
 """How long after a runner's answer its last outputs may still be on their way."""
+FREE_S = 1.0
+"""How long a runner may keep the judge's stream waiting after it failed."""
 PATIENCE_S = 0.25
 """How long a runner may take until its work waits on the GPU, before its inputs appear all the same: a launch
 that waits for them itself would never end otherwise."""
@@ -28,7 +30,11 @@ class DeviceArena(Arena):
     def __init__(self, where: Layout, capacity: int) -> None:
         size = where.stride * capacity
         self._region = Region(size + PAGE, where.device.index or 0)
-        file = self._region.create()
+        try:
+            file = self._region.create()
+        except MemoryError:
+            self._region.close()
+            raise
         whole = self._region.bytes_tensor(size + PAGE)
         super().__init__(where, capacity, file, whole[:size])
         self._flags = whole[size:]
@@ -87,12 +93,12 @@ class DeviceArena(Arena):
                     own.copy_(theirs)
                 events[-1][1].record()
         self._region.tell(torch.cuda.current_stream().cuda_stream, OPEN, 1)
-        self._await_event(events[-1][1], exchange)
+        self._await_event(events[-1][1], runner, exchange)
         answer = exchange.receive()
         runner.pause()
         return answer, [begin.elapsed_time(end) / 1e3 for begin, end in events]
 
-    def _await_event(self, event: torch.cuda.Event, exchange: Exchange) -> None:
+    def _await_event(self, event: torch.cuda.Event, runner: Namespace, exchange: Exchange) -> None:
         """Wait until a step's outputs are taken.
 
         Raises:
@@ -110,9 +116,19 @@ class DeviceArena(Arena):
                     )
                 time.sleep(0)
         except CandidateFailure:
-            self._flags.fill_(0x7F)  # in another stream: the waiting one goes on
-            self._settle()
+            self._free_stream(event, runner)
             raise
+
+    def _free_stream(self, event: torch.cuda.Event, runner: Namespace) -> None:
+        """Let the stream go on that waits for a runner: by writing the number that it waits for, in another
+        stream, as often as somebody takes it back, and in the end without that somebody."""
+        deadline = time.monotonic() + FREE_S
+        while not event.query():  # type: ignore[no-untyped-call]
+            self._flags.fill_(0x7F)
+            if time.monotonic() > deadline:
+                runner.kill()
+            time.sleep(0.001)
+        self._settle()
 
     def _plan(self, batch: Batch, step: int) -> None:
         count = len(batch)

@@ -118,25 +118,34 @@ class Duel:
         for arm in self.arms:
             arm.map(self._where, max(calls, room), self._timeout_s)
 
+    @property
+    def most_calls(self) -> int:
+        """Of a batch."""
+        room = self._most_bytes() // self._where.stride
+        return max(self._least_calls, min(self.effort.most_calls, room))
+
+    @property
+    def _least_calls(self) -> int:
+        """Of a batch: on a CPU the first one does not count."""
+        return 2 if self._where.device.type == "cpu" else 1
+
     def plan(self) -> tuple[dict[Arm, str], int]:
         """How each arm runs a batch, and of how many calls, so that it is long against its cost's jitter
         and a GPU's L2 keeps nothing of it."""
-        least = 2 if self._where.device.type == "cpu" else 1  # there, the first one does not count
-        most = max(least, min(self.effort.most_calls, self._most_bytes() // self._where.stride))
-        calls = min(most, PROBE_CALLS)
+        calls = min(self.most_calls, PROBE_CALLS)
         self.map_all(calls)
         batch = self.batch(calls)
         ops = dict.fromkeys(self.arms, "run")
         if self._where.device.type == "cuda":
             for arm in self.arms:
                 self.challenge(arm, batch, "run")  # what never ran may not be ready to be recorded
-                ops[arm] = self._mode(arm, batch)
-        calls = max(least, min(most, self._enough(ops, batch)))
+                ops[arm] = self.mode(arm, batch)
+        calls = max(self._least_calls, min(self.most_calls, self._enough(ops, batch)))
         self.map_all(calls)
         batch = self.batch(calls)
         for arm, op in ops.items():
             if op == "replay":
-                ops[arm] = self._mode(arm, batch)
+                ops[arm] = self.mode(arm, batch)
         return ops, calls
 
     def _most_bytes(self) -> int:
@@ -158,7 +167,7 @@ class Duel:
             enough = max(enough, math.ceil(self.effort.batch_s[op] / call_s))
         return enough
 
-    def _mode(self, arm: Arm, batch: Batch) -> str:
+    def mode(self, arm: Arm, batch: Batch) -> str:
         """How an arm can run a batch on a GPU.
 
         A solution that waits for the GPU or decides on the host cannot be recorded as a graph, and is

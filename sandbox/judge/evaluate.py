@@ -15,7 +15,7 @@ from sandbox.errors import AssayError, CandidateFailure
 from sandbox.floor import Floor
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
-from sandbox.judge.arm import Arm
+from sandbox.judge.arm import Arm, plain
 from sandbox.judge.caveats import with_caveats
 from sandbox.judge.duel import Duel, Effort, Wrong
 from sandbox.judge.environment import Watch
@@ -30,6 +30,8 @@ from sandbox.pinning import verify_problem
 from sandbox.problem import Problem, Workload, axes_of
 
 Progress = Callable[[float, str], None]
+OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
+"""Of this process, on the device."""
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
@@ -91,12 +93,14 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     run = _Run(job, problem, pool, secret)
     watch = Watch(job.device, pool)
     found = []
-    for number, workload in enumerate(run.workloads):
-        progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
-        found.append(run.workload(workload))
-    watch.measured()
-    results = run.conclude(found)
-    run.close()
+    try:
+        for number, workload in enumerate(run.workloads):
+            progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
+            found.append(run.workload(workload))
+        watch.measured()
+        results = run.conclude(found)
+    finally:
+        run.close()
     return _summary(
         results,
         watch.environment(),
@@ -148,6 +152,11 @@ class _Run:
         except Rejected as rejected:
             self._drop_candidate()
             return _refused(workload, verdict, rejected)
+        except OUT_OF_MEMORY as full:
+            if self._candidate is None:
+                raise _no_room(full) from full
+            self._drop_candidate()
+            return _refused(workload, verdict, _left_no_room(full))
         return Passed(workload, verdict, where, checked, taken)
 
     def conclude(self, found: list[WorkloadResult | Passed]) -> list[WorkloadResult]:
@@ -167,11 +176,18 @@ class _Run:
     def _result(self, passed: Passed) -> WorkloadResult:
         hardware = hardware_of(self._device)
         try:
-            measured = conclude(passed.taken, self._alone(passed))
+            try:
+                alone = self._alone(passed)
+            except OUT_OF_MEMORY:  # a dying candidate may still hold it
+                self._pool.await_ends()
+                alone = self._alone(passed)
+            measured = conclude(passed.taken, alone)
             if hardware is not None:
                 self._check_roofline(passed, measured, hardware)
         except Rejected as rejected:  # or no time is left
             return _refused(passed.workload, passed.verdict, rejected)
+        except OUT_OF_MEMORY as full:
+            raise _no_room(full) from full
         return with_caveats(_accepted(passed, measured), passed.where, hardware)
 
     def _check_roofline(self, passed: Passed, measured: Measured, hardware: Hardware) -> None:
@@ -337,6 +353,23 @@ class _Run:
 def _rejection(failure: CandidateFailure) -> Rejected:
     status = STATUS.get(failure.code, failure.code)
     return Rejected(status, failure.code.lower(), failure.message)
+
+
+def _left_no_room(full: Exception) -> Rejected:
+    return Rejected(
+        "RUNTIME_ERROR",
+        "out_of_memory",
+        f"Beside it, the judge had no memory left for inputs and outputs ({plain(str(full))[:200]}). "
+        "Use less of it; if every solution ends so, this workload is too large for the device.",
+    )
+
+
+def _no_room(full: Exception) -> AssayError:
+    return AssayError(
+        "out_of_memory",
+        f"This workload does not fit into the device's memory: {plain(str(full))[:200]}",
+        "Use a smaller workload, or end what else is on the device.",
+    )
 
 
 def _baseline_broken(why: str) -> AssayError:

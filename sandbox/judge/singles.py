@@ -52,9 +52,13 @@ def measure_costs(duel: Duel) -> Costs:
 
     Both do the same beforehand: a runner's first steps take 3 us longer, and one of the two may not be new.
     """
-    batch, one = duel.batch(singles_in(duel, duel.effort.singles)), duel.batch(1)
-    duel.map_all(len(batch))
+    calls = singles_in(duel, duel.effort.singles)
+    duel.map_all(calls)
+    one = duel.batch(1)
     launches_s = [_launch_s(duel, arm, one) for arm in duel.arms]
+    if duel.most_calls == 1:  # then nothing is taken one at a time
+        return Costs(0.0, launches_s[-1])
+    batch = duel.batch(calls)
     taken: dict[Arm, list[float]] = {arm: [] for arm in duel.arms}
     for number in range(duel.effort.single_rounds):
         for arm in duel.arms if number % 2 else duel.arms[::-1]:
@@ -109,7 +113,7 @@ def singles_of(steps: Steps, costs: Costs) -> Singles:
     return Singles(
         candidate_us=(_usual(steps.candidate) - cost - costs.switch_s) * 1e6,
         baseline_us=(_usual(steps.baseline) - cost) * 1e6,
-        error_us=(_error(steps.candidate) + _error(steps.baseline)) * 1e6,
+        error_us=_error_s(steps) * 1e6,
         switch_us=costs.switch_s * 1e6,
         launch_us=costs.launch_s * 1e6,
     )
@@ -122,6 +126,13 @@ def _settled(reply: Reply) -> tuple[float, ...]:
 def _usual(samples: Sequence[float]) -> float:
     """The lower quartile: switches come in two lengths, 3 us apart, and the longer one is the rarer."""
     return sorted(samples)[int(len(samples) * QUARTILE)]
+
+
+def _error_s(steps: Steps) -> float:
+    """How far the two may be off together. A candidate could make its own steps as uncertain as it likes:
+    what counts of theirs is no more than what those without it have."""
+    baseline = _error(steps.baseline)
+    return baseline + min(_error(steps.candidate), max(baseline, _error(steps.idle)))
 
 
 def _error(samples: Sequence[float]) -> float:

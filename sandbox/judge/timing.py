@@ -63,11 +63,13 @@ class Alone:
     """Seconds without a candidate.
 
     Attributes:
+        op: how the baseline ran.
         baseline, idle: batches of the baseline, and batches without a call.
         singles, idle_singles: on a GPU, the same one at a time, if a batch has several.
     """
 
     device: str
+    op: str
     baseline: list[float]
     idle: dict[str, list[float]]
     singles: list[float]
@@ -167,9 +169,13 @@ def take_alone(
     await_ends()
     on_a_gpu = like.costs is not None
     if on_a_gpu:
+        if (
+            op == "run"
+        ):  # beside a candidate that left no memory, say, it may not have been recorded
+            op = duel.mode(baseline, batch)
         duel.run(baseline, batch, op)  # once for the caches; on a CPU the first call does not count
     walls: list[float] = []
-    idle: dict[str, list[float]] = {op: [] for op in sorted(set(like.ops))}
+    idle: dict[str, list[float]] = {op: [] for op in sorted({*like.ops, op})}
     rounds = effort.rounds if on_a_gpu else max(FEWEST_ROUNDS, effort.rounds // 2)
     for _ in range(rounds):
         walls.append(duel.run(baseline, batch, op).wall_s)
@@ -181,7 +187,7 @@ def take_alone(
         count = singles_in(duel, like.calls)
         singles = take_singles(duel, baseline, op, count)
         idle_singles = take_singles(duel, baseline, "idle", count)
-    return Alone(where.device.type, walls, idle, singles, idle_singles)
+    return Alone(where.device.type, op, walls, idle, singles, idle_singles)
 
 
 def conclude(taken: Taken, alone: Alone) -> Measured:
@@ -197,7 +203,7 @@ def conclude(taken: Taken, alone: Alone) -> Measured:
     else:
         measured = _compare(ours, theirs, None)
     _, most_s = confidence_interval(alone.baseline)
-    alone_us = (most_s - theirs.overhead_s) / taken.calls * 1e6
+    alone_us = (most_s - _overhead_s(alone.op, taken, alone)) / taken.calls * 1e6
     return _undisturbed(measured, alone_us, TOLERATED[alone.device])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from sandbox.runner.graphs import MOST_NODES, Piece, Recorder, Work
@@ -19,11 +19,17 @@ from sandbox.vmm import DONE, PAGE, REVEALED, Region
 LAUNCHES = MOST_NODES
 """Kernels of the op "launches"."""
 
+Steps = list[list[Piece]]
+"""What to launch in each step, one after the other."""
 HIGHEST = -100
 """A stream's priority; torch takes the nearest that there is."""
 
-Steps = list[list[Piece]]
-"""What to launch in each step, one after the other."""
+
+@lru_cache
+def own_stream(torch: Any) -> Any:
+    """The one stream of all arenas. Of all streams, a step costs least in one of high priority: a solution
+    finds no cheaper one."""
+    return torch.cuda.Stream(priority=HIGHEST)
 
 
 def warm_up(torch: Any) -> Guard:
@@ -41,6 +47,7 @@ def warm_up(torch: Any) -> Guard:
         x[:, 0].copy_(y)
     scratch = torch.zeros(1, device="cuda")
     Recorder(torch, driver).record([lambda: scratch.add_(1)])[0].launch()
+    own_stream(torch)
     torch.cuda.synchronize()
     return Guard(driver)
 
@@ -56,11 +63,11 @@ class DeviceArena(Arena):
         self._region.receive(descriptor)
         super().__init__(torch, self._region.bytes_tensor(size), page, request)
         self._scratch = torch.zeros(1, device="cuda")
-        # Of all streams, a step costs least in one of high priority: a solution finds no cheaper one.
-        self._stream = torch.cuda.Stream(priority=HIGHEST)
+        self._stream = own_stream(torch)
         self._recorder = Recorder(torch, self._region.driver)
         self._graphs: dict[int, Steps] = {}
         (self._idle,) = self._recorder.record([self._touch])
+        self._many: list[Piece] = []
         self._guard = guard
 
     def serve(
@@ -98,7 +105,8 @@ class DeviceArena(Arena):
         if op == "idle":  # the GPU's switch to this process is part of the protocol
             return [[self._idle] for _ in steps]
         if op == "launches":
-            return [self._recorder.record([self._touch] * LAUNCHES)]
+            self._many = self._many or self._recorder.record([self._touch] * LAUNCHES)
+            return [self._many]
         if op == "replay":
             return self._graphs[size][: len(steps)]
         return [[Piece(call) for call in step] for step in steps]
@@ -140,6 +148,7 @@ class DeviceArena(Arena):
 
     def close(self) -> None:
         self._graphs.clear()
+        self._many.clear()
         self.torch.cuda.synchronize()
         self._region.close()
 

@@ -9,7 +9,7 @@ import pytest
 from sandbox.errors import AssayError
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob
-from sandbox.problem import Problem
+from sandbox.problem import Problem, load_problem
 from tests.judging import HONEST, Bench, solution, write_problem
 
 
@@ -139,3 +139,31 @@ def test_the_judge_survives_being_killed(tmp_path: Path, problem: Problem) -> No
         assert client.bench(job).passed
     finally:
         client.close()
+
+
+def test_no_runner_is_left_when_a_run_breaks_off(tmp_path: Path) -> None:
+    """A baseline that fails ends the run, not only the workload; its process must not stay."""
+    from sandbox.box import open_sandbox
+    from sandbox.judge.evaluate import evaluate
+    from sandbox.judge.pool import SIZE, Pool
+    from sandbox.warm import Zygote
+
+    root = write_problem(tmp_path / "p").root
+    broken = solution("raise ValueError\n", name="base")
+    (root / "baseline.json").write_text(broken.model_dump_json())
+    problem = load_problem(root)
+    job = BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution(HONEST),
+        workload_uuids=("r8",),
+        quick=True,
+    )
+    pool = Pool(Zygote(open_sandbox(tmp_path / "work")))
+    try:
+        with pytest.raises(AssayError, match="baseline itself failed"):
+            evaluate(job, pool, lambda *_: None)
+        pool.fill()
+        assert pool.processes == SIZE
+    finally:
+        pool.close()

@@ -255,6 +255,26 @@ def test_a_broken_candidate_harms_nobody_else(
     assert run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch")).passed
 
 
+TAKES_ALL_THAT_IS_LEFT = RMSNORM + (
+    "import ctypes\n"
+    "_driver, _run = ctypes.CDLL('libcuda.so.1'), run\n"
+    "def run(x, w, y):\n"
+    "    _run(x, w, y)\n"
+    "    size = 0 if torch.cuda.is_current_stream_capturing() else 1 << 36\n"
+    "    while size >= 1 << 21:\n"
+    "        at = ctypes.c_uint64()\n"
+    "        if _driver.cuMemAlloc_v2(ctypes.byref(at), ctypes.c_size_t(size)):\n"
+    "            size //= 2\n"
+)
+
+
+def test_a_candidate_that_leaves_no_memory_is_refused(judge: JudgeClient, rmsnorm: Problem) -> None:
+    """It works on with what it has; the judge needs some for the second workload."""
+    result = run(judge, rmsnorm, python(rmsnorm, TAKES_ALL_THAT_IS_LEFT), (0, 5))
+    assert not result.passed
+    assert run(judge, rmsnorm, shipped(rmsnorm, "baseline_torch"), (0, 5)).passed
+
+
 def test_slowing_the_baseline_down_gains_nothing(judge: JudgeClient, rmsnorm: Problem) -> None:
     """Kernels that a candidate leaves running go on while the baseline runs."""
     source = RMSNORM + (

@@ -13,6 +13,7 @@ from sandbox.judge.arm import Reply
 from sandbox.judge.duel import Effort
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Singles
+from sandbox.judge.singles import Costs, Steps, singles_of
 from sandbox.judge.timing import GPU_CLOCK_S, Alone, Taken, Timed, conclude
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
@@ -77,6 +78,35 @@ def test_calls_done_together_cost_what_they_take_alone() -> None:
     assert quick.bound(0.9, 1.6) == (1.5, "launch")
 
 
+def steps(alone_s: float, noise_s: float) -> list[float]:
+    """Of calls one at a time, two in three of which take longer."""
+    idle_s = 3e-4
+    return [idle_s + alone_s + (noise_s if number % 3 else number * 1e-8) for number in range(24)]
+
+
+@given(st.floats(0, 1e-2))
+def test_a_candidate_cannot_hide_more_by_being_irregular(noise_s: float) -> None:
+    """Its calls take 0.1 us together and 11 alone, the baseline's 8.7; how irregular they are is up to it."""
+    others = steps(9e-6, 0.0), steps(0.0, 0.0)
+    singles = singles_of(Steps(steps(11e-6, noise_s), *others), Costs(0.0, 1e-6))
+    latency, bound = singles.bound(0.1, 8.7)
+    assert bound == "single_call"
+    assert latency > 0.9 * 11
+
+
+def test_a_baseline_that_could_not_be_recorded_beside_a_candidate_counts_as_alone() -> None:
+    """Eagerly, beside it, it took 40 us; as a graph, without it, it takes 9, as the candidate does."""
+    calls, idle_s = 10, 3e-4
+    eager, graph = (Reply(idle_s + calls * call_s, (), None) for call_s in (40e-6, 9e-6))
+    taken = Taken(
+        ("replay", "run"), calls, [graph] * 6, [eager] * 6, [], Costs(0.0, 0.0), singles=[]
+    )
+    idle = {"run": [idle_s] * 3, "replay": [idle_s] * 3}
+    found = conclude(taken, Alone("cuda", "replay", [graph.wall_s] * 6, idle, [], []))
+    assert found.speedup == pytest.approx(1.0, rel=1e-3)
+    assert found.low == pytest.approx(1.0, rel=1e-3)
+
+
 def test_short_batches_are_repeated_more_often() -> None:
     seconds = {"run": 0.04, "replay": 0.002}
     effort = Effort(rounds=12, batch_s=seconds, most_calls=1, most_bytes=1, most_rounds=48)
@@ -120,7 +150,7 @@ def measured(beside_s: float, alone_s: float, device: str = "cpu") -> tuple[floa
     calls, idle_s = 10, 1e-4
     reply = Reply(idle_s + calls * beside_s, (), None)
     taken = Taken(("run", "run"), calls, [reply] * 6, [reply] * 6, [idle_s] * 2, None, [])
-    alone = Alone(device, [idle_s + calls * alone_s] * 3, {"run": [idle_s] * 3}, [], [])
+    alone = Alone(device, "run", [idle_s + calls * alone_s] * 3, {"run": [idle_s] * 3}, [], [])
     found = conclude(taken, alone)
     return found.speedup, found.low, found.high
 
@@ -140,7 +170,7 @@ def test_what_is_subtracted_is_never_more_than_without_the_candidate() -> None:
     """Empty steps that took longer beside it make no call shorter."""
     reply = Reply(11e-4, (), None)
     taken = Taken(("run", "run"), 10, [reply] * 6, [reply] * 6, [9e-4] * 2, None, [])
-    alone = Alone("cpu", [11e-4] * 3, {"run": [1e-4] * 3}, [], [])
+    alone = Alone("cpu", "run", [11e-4] * 3, {"run": [1e-4] * 3}, [], [])
     assert conclude(taken, alone).latency_us == pytest.approx(100)
 
 
@@ -150,7 +180,7 @@ def test_time_in_which_inputs_appear_counts_in_what_is_proved(
 ) -> None:
     reply = Reply(1e-4 + 10 * call_s, (), None, appear_s)
     taken = Taken(("run", "run"), 10, [reply] * 6, [reply] * 6, [1e-4] * 2, None, [])
-    alone = Alone("cpu", [reply.wall_s] * 3, {"run": [1e-4] * 3}, [], [])
+    alone = Alone("cpu", "run", [reply.wall_s] * 3, {"run": [1e-4] * 3}, [], [])
     found = conclude(taken, alone)
     assert found.speedup == pytest.approx(1.0)
     assert found.low == pytest.approx(call_s / (call_s + appear_s), rel=1e-2)
