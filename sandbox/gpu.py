@@ -104,7 +104,7 @@ def visible(uuids: Sequence[str], wanted: str | None) -> list[str]:
     Args:
         uuids: of all GPUs, in PCI bus order.
         wanted: the variable: numbers, or UUIDs that may be cut short; None if it is not set. The first that
-            names no GPU, or one that was named before, ends the list.
+            names no GPU ends the list; one that is named twice makes it empty.
     """
     if wanted is None:
         return list(uuids)
@@ -114,8 +114,10 @@ def visible(uuids: Sequence[str], wanted: str | None) -> list[str]:
             named = list(uuids[int(name) : int(name) + 1])
         else:
             named = [uuid for uuid in uuids if name.startswith("GPU-") and uuid.startswith(name)]
-        if len(named) != 1 or named[0] in found:
+        if len(named) != 1:
             break
+        if named[0] in found:
+            return []
         found += named
     return found
 

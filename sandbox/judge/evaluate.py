@@ -176,12 +176,7 @@ class _Run:
     def _result(self, passed: Passed) -> WorkloadResult:
         hardware = hardware_of(self._device)
         try:
-            try:
-                alone = self._alone(passed)
-            except OUT_OF_MEMORY:  # a dying candidate may still hold it
-                self._pool.await_ends()
-                alone = self._alone(passed)
-            measured = conclude(passed.taken, alone)
+            measured = conclude(passed.taken, self._alone(passed))
             if hardware is not None:
                 self._check_roofline(passed, measured, hardware)
         except Rejected as rejected:  # or no time is left
@@ -200,6 +195,13 @@ class _Run:
             raise Rejected("RUNTIME_ERROR", "roofline", f"roofline: {why}.")
 
     def _alone(self, passed: Passed) -> Alone:
+        try:
+            return self._take_alone(passed)
+        except OUT_OF_MEMORY:  # a dying candidate may still hold it
+            self._pool.await_ends()
+            return self._take_alone(passed)
+
+    def _take_alone(self, passed: Passed) -> Alone:
         oracle, baseline = self._oracle(passed.workload), self._baseline_arm()
         try:
             return take_alone(

@@ -19,6 +19,7 @@ UUIDS = ("GPU-aa", "GPU-ab", "GPU-b")
         ("0", ("GPU-aa",)),
         ("2, 0", ("GPU-b", "GPU-aa")),
         ("0,7,1", ("GPU-aa",)),
+        ("1,1,0", ()),
         ("-1", ()),
         ("GPU-b,0", ("GPU-b", "GPU-aa")),
         ("GPU-a", ()),
