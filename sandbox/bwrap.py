@@ -50,6 +50,7 @@ def command_line(
         "writable": list(WRITABLE),
         "directory": "/tmp",  # noqa: S108
         "cpus": [],
+        "measured": False,
     }
     every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]
     return [

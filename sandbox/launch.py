@@ -43,7 +43,7 @@ def confine(policy: dict[str, Any]) -> None:
 
     Args:
         policy: `uid` (None: already unprivileged), `cpus`, `limits` by name, `readable` and
-            `writable` paths, and the working `directory`.
+            `writable` paths, the working `directory`, and whether what runs is `measured`.
 
     Raises:
         OSError: a step failed; the caller must end, not go on.
@@ -64,7 +64,7 @@ def confine(policy: dict[str, Any]) -> None:
     kernel.die_with_parent()
     landlock.restrict(policy["readable"], policy["writable"])
     os.chdir(policy["directory"])
-    seccomp.install()
+    seccomp.install(measured=policy["measured"])
 
 
 def _become(uid: int) -> None:

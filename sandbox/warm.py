@@ -219,6 +219,7 @@ class Zygote:
         policy = {
             "uid": slot.uid,
             "cpus": list(cpus),
+            "measured": True,
             "limits": limits.inner(),
             "tmp_bytes": limits.tmp_bytes,
             "inputs": bwrap.INPUTS,

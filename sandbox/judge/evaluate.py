@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import secrets
 import statistics
@@ -25,7 +26,16 @@ from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadRes
 from sandbox.judge.pool import Pool
 from sandbox.judge.roofline import impossible
 from sandbox.judge.singles import Costs, measure_costs
-from sandbox.judge.timing import Alone, Measured, Taken, conclude, take, take_alone
+from sandbox.judge.timing import (
+    Alone,
+    Before,
+    Measured,
+    Taken,
+    conclude,
+    take,
+    take_alone,
+    take_before,
+)
 from sandbox.pinning import verify_problem
 from sandbox.problem import Problem, Workload, axes_of
 
@@ -94,6 +104,7 @@ def evaluate(job: BenchJob, pool: Pool, progress: Progress) -> BenchResult:
     watch = Watch(job.device, pool)
     found = []
     try:
+        run.prepare()
         for number, workload in enumerate(run.workloads):
             progress(number / len(run.workloads), f"workload {number + 1} of {len(run.workloads)}")
             found.append(run.workload(workload))
@@ -137,8 +148,26 @@ class _Run:
         self._candidate: Arm | None = None
         self._baseline: Arm | None = None
         self._costs: Costs | None = None
+        self._before: dict[str, Before] = {}
         self._settings = problem.settings
         self._names = list(problem.definition.outputs)
+
+    def prepare(self) -> None:
+        """What must be known before there is a candidate. On a GPU that is done when its process is there."""
+        if self._device.type != "cpu":
+            return
+        with contextlib.suppress(Rejected):  # no time is left, as each workload will say
+            for workload in self.workloads:
+                self._before[workload.uuid] = self._take_before(workload)
+
+    def _take_before(self, workload: Workload) -> Before:
+        oracle, baseline = self._oracle(workload), self._baseline_arm()
+        inputs = oracle.fresh()
+        where = layout(inputs, oracle.expected(inputs), self._device)
+        try:
+            return take_before(baseline, where, oracle.calls, self._effort, self._left())
+        except CandidateFailure as failure:
+            raise _baseline_broken(failure.message) from failure
 
     def workload(self, workload: Workload) -> WorkloadResult | Passed:
         """Judge one workload, whatever the candidate does."""
@@ -176,7 +205,8 @@ class _Run:
     def _result(self, passed: Passed) -> WorkloadResult:
         hardware = hardware_of(self._device)
         try:
-            measured = conclude(passed.taken, self._alone(passed))
+            before = self._before.get(passed.workload.uuid)
+            measured = conclude(passed.taken, self._alone(passed), before)
             if hardware is not None:
                 self._check_roofline(passed, measured, hardware)
         except Rejected as rejected:  # or no time is left

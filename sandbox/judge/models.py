@@ -112,7 +112,7 @@ class WorkloadResult(_Model):
     baseline_us: float | None = None
     baseline_alone_us: float | None = Field(
         default=None,
-        description="The baseline without the candidate, on a GPU. If it is lower, it counts.",
+        description="The baseline without the candidate. If it is clearly lower, it counts.",
     )
     speedup: float | None = None
     speedup_low: float | None = None

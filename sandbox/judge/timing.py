@@ -14,6 +14,7 @@ clock in the judge's stream, which no processor's jitter reaches.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,11 +28,12 @@ from sandbox.judge.models import Bound, Samples, Singles
 from sandbox.judge.singles import Costs, Steps, singles_in, singles_of, take_singles
 
 MODES = {"run": "eager", "replay": "graph"}
-TOLERATED = {"cpu": 1.5, "cuda": 0.05}
+TOLERATED = {"cpu": 0.5, "cuda": 0.05}
 """How much slower the baseline may seem beside the candidate than alone before that is corrected: a virtual
 machine runs at two speeds, a factor of two apart, for milliseconds at a time."""
 FEWEST_ROUNDS = 3
 """Of the baseline alone on a CPU, where half as many as beside the candidate are enough."""
+BEFORE_CALLS = 8
 IDLE_ROUNDS = {"cpu": 2, "cuda": 1}
 """Rounds in which the protocol's cost is taken beside the candidate; on a GPU only to plan with."""
 GPU_CLOCK_S = 2e-6
@@ -77,6 +79,18 @@ class Alone:
 
 
 @dataclass(frozen=True)
+class Before:
+    """On a CPU, seconds of a call before there was a candidate.
+
+    Attributes:
+        baseline, idle: of the baseline, the protocol's cost included, and of no call.
+    """
+
+    baseline: list[float]
+    idle: list[float]
+
+
+@dataclass(frozen=True)
 class Measured:
     """Two arms, side by side.
 
@@ -84,8 +98,8 @@ class Measured:
         speedup: the median of the rounds' ratios, baseline over candidate; `low` and `high` bound it.
         mode, baseline_mode: "eager" or "graph".
         bound: what the latency is, if not what the batches say: see `Singles.bound`.
-        baseline_alone_us: on a GPU, what the baseline takes at most without the candidate; if it seemed
-            clearly slower beside it, this counts.
+        baseline_alone_us: what the baseline takes at most without the candidate; if it seemed clearly slower
+            beside it, this counts.
     """
 
     mode: str
@@ -99,6 +113,34 @@ class Measured:
     samples: Samples
     bound: Bound | None = None
     baseline_alone_us: float | None = None
+
+
+def take_before(
+    baseline: Arm,
+    where: Layout,
+    fresh: Callable[[int], list[Inputs]],
+    effort: Effort,
+    timeout_s: float,
+) -> Before:
+    """The baseline and the protocol on a CPU, while nobody has left anything for later.
+
+    What a candidate makes the system do may go on when it is stopped, and even when it is dead.
+    """
+    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
+    calls = min(duel.most_calls, BEFORE_CALLS)
+    duel.map_all(calls)
+    batch = duel.batch(calls)
+    call_s = duel.run(baseline, batch, "run").wall_s / calls  # also once because code is cold
+    enough = min(duel.most_calls, math.ceil(effort.batch_s["run"] / call_s))
+    if enough > 2 * calls:  # what fits into a cache depends on how many there are
+        calls = enough
+        duel.map_all(calls)
+        batch = duel.batch(calls)
+    rounds = range(FEWEST_ROUNDS)
+    return Before(
+        baseline=[duel.run(baseline, batch, "run").wall_s / calls for _ in rounds],
+        idle=[duel.idle(baseline, batch, "run") / calls for _ in rounds],
+    )
 
 
 def take(
@@ -190,10 +232,10 @@ def take_alone(
     return Alone(where.device.type, op, walls, idle, singles, idle_singles)
 
 
-def conclude(taken: Taken, alone: Alone) -> Measured:
-    """What follows from the times of two arms, and of one alone."""
+def conclude(taken: Taken, alone: Alone, before: Before | None = None) -> Measured:
+    """What follows from the times of two arms, and of one without the other, afterwards and before."""
     ours, theirs = (
-        Timed(op, _overhead_s(op, taken, alone), taken.calls, replies)
+        Timed(op, _overhead_s(op, taken, alone, before), taken.calls, replies)
         for op, replies in zip(taken.ops, (taken.candidate, taken.baseline), strict=True)
     )
     if taken.costs is not None and taken.singles:
@@ -203,7 +245,11 @@ def conclude(taken: Taken, alone: Alone) -> Measured:
     else:
         measured = _compare(ours, theirs, None)
     _, most_s = confidence_interval(alone.baseline)
-    alone_us = (most_s - _overhead_s(alone.op, taken, alone)) / taken.calls * 1e6
+    overhead_s = _overhead_s(alone.op, taken, alone, before)
+    alone_us = (most_s - overhead_s) / taken.calls * 1e6
+    if before is not None:
+        _, most_s = confidence_interval(before.baseline)
+        alone_us = min(alone_us, (most_s - overhead_s / taken.calls) * 1e6)
     return _undisturbed(measured, alone_us, TOLERATED[alone.device])
 
 
@@ -228,12 +274,13 @@ class Timed:
         return [max((r.wall_s - self.overhead_s) / self.calls, floor) for r in self.replies]
 
 
-def _overhead_s(op: str, taken: Taken, alone: Alone) -> float:
+def _overhead_s(op: str, taken: Taken, alone: Alone, before: Before | None) -> float:
     """Seconds of a batch that are the protocol's."""
     if taken.costs is None:
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
-        return min(*taken.idle, *alone.idle[op])
+        earlier = [call_s * taken.calls for call_s in before.idle] if before else []
+        return min(*taken.idle, *alone.idle[op], *earlier)
     return statistics.median(alone.idle[op]) - taken.costs.launch_s  # there is one launch in it
 
 
