@@ -54,7 +54,10 @@ def confine(policy: dict[str, Any]) -> None:
         os.sched_setaffinity(0, policy["cpus"])
     for name, value in policy["limits"].items():
         resource.setrlimit(_LIMITS[name], (value, value))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # With 1, a core is not even handed to a program of the host's, as it may be with 0.
+    _, most = resource.getrlimit(resource.RLIMIT_CORE)
+    core = 0 if most == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (core, core))
     uid = policy.get("uid")
     if uid is not None:
         kernel.drop_from_bounding_set()

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -44,7 +45,7 @@ class Namespace:
         self._pidfd = pidfd
         self._memory_bytes = memory_bytes
         self._look_at = 0.0
-        self._stopped_at: dict[int, int] | None = None
+        self._stopped_at: dict[int, Ran] | None = None
         self._went_on = 0
 
     def condemn(self) -> None:
@@ -99,8 +100,9 @@ class Namespace:
         """Let everything inside go on.
 
         Processes can wake each other at the very moment when they are stopped, so that they stayed
-        stopped is checked, by the processor time that each has used. On a busy machine a thread's last
-        moments before a stop may be booked late: once or twice proves nothing, and moves no median.
+        stopped is checked, by the processor time that each has used, and how often it was given some:
+        it may have started another that is gone by now. On a busy machine a thread's last moments
+        before a stop may be booked late: once or twice proves nothing, and moves no median.
 
         Raises:
             CandidateFailure: again and again something of it ran after `pause`.
@@ -112,8 +114,10 @@ class Namespace:
             _signal(pid, signal.SIGCONT)
         if before is None:
             return
-        ran = sum(now.get(task, 0) - used for task, used in before.items())
-        self._went_on += now.keys() != before.keys() or ran > TOLERATED_NS
+        both = [(was, now.get(task, was)) for task, was in before.items()]
+        ran_ns = sum(last.used_ns - was.used_ns for was, last in both)
+        woke = any(last.times != was.times for was, last in both)
+        self._went_on += now.keys() != before.keys() or woke or ran_ns > TOLERATED_NS
         if self._went_on > TOLERATED_TIMES:
             raise CandidateFailure("ran_while_stopped", "It went on while it had to be stopped.")
 
@@ -230,12 +234,20 @@ class Tail:
             return bytes(self._kept)
 
 
-def run_times(pids: set[int]) -> dict[int, int]:
-    """Nanoseconds on a processor of each thread of these processes, where the kernel keeps count."""
-    return {task: used for pid in pids for task, used in _run_times(pid).items()}
+@dataclass(frozen=True)
+class Ran:
+    """How long a thread had a processor, in nanoseconds, and how often."""
+
+    used_ns: int
+    times: int
 
 
-def _settled_run_times(pids: set[int]) -> dict[int, int]:
+def run_times(pids: set[int]) -> dict[int, Ran]:
+    """What each thread of these processes has run, where the kernel keeps count."""
+    return {task: ran for pid in pids for task, ran in _run_times(pid).items()}
+
+
+def _settled_run_times(pids: set[int]) -> dict[int, Ran]:
     """The same once nothing moves: a thread's last moments count when it left its processor."""
     times = run_times(pids)
     for _ in range(PAUSE_SCANS):
@@ -300,12 +312,13 @@ def _threads(pid: int) -> set[str]:
     return states
 
 
-def _run_times(pid: int) -> dict[int, int]:
+def _run_times(pid: int) -> dict[int, Ran]:
     found = {}
     with contextlib.suppress(OSError):  # it ended
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                found[int(task)] = int(_read(f"/proc/{pid}/task/{task}/schedstat").split()[0])
+                used_ns, _, times = _read(f"/proc/{pid}/task/{task}/schedstat").split()
+                found[int(task)] = Ran(int(used_ns), int(times))
     return found
 
 

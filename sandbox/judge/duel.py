@@ -65,14 +65,14 @@ class Duel:
         fresh: Callable[[int], list[Inputs]],
         verify: Verify,
         effort: Effort,
-        timeout_s: float,
+        left_s: Callable[[], float],
     ) -> None:
         self.arms = arms
         self.effort = effort
         self._where = where
         self._fresh = fresh
         self._verify = verify
-        self._timeout_s = timeout_s
+        self._left_s = left_s
 
     @property
     def stride(self) -> int:
@@ -85,7 +85,7 @@ class Duel:
 
     def run(self, arm: Arm, batch: Batch, op: str) -> Reply:
         """One arm on a batch; what comes out is not looked at."""
-        return arm.run(batch, self._timeout_s, op, clocked=op == "replay")
+        return arm.run(batch, self._left_s(), op, clocked=op == "replay")
 
     def challenge(self, arm: Arm, batch: Batch, op: str) -> Reply:
         """One arm on a batch; what comes out is verified."""
@@ -95,11 +95,11 @@ class Duel:
 
     def idle(self, arm: Arm, batch: Batch, op: str) -> float:
         """Seconds that the same takes without any call."""
-        return arm.run(batch, self._timeout_s, "idle", clocked=op == "replay").wall_s
+        return arm.run(batch, self._left_s(), "idle", clocked=op == "replay").wall_s
 
     def run_singly(self, arm: Arm, batch: Batch, op: str) -> Reply:
         """One arm on a batch, one call at a time on the GPU's clock; what comes out is not looked at."""
-        return arm.run(batch, self._timeout_s, op, step=1, clocked=True)
+        return arm.run(batch, self._left_s(), op, step=1, clocked=True)
 
     def challenge_singly(self, arm: Arm, batch: Batch, op: str) -> Reply:
         """One arm on a batch, one call at a time on the GPU's clock; what comes out is verified."""
@@ -109,14 +109,14 @@ class Duel:
 
     def capture(self, arm: Arm, batch: Batch, *, step: int | None = None) -> None:
         """Record a batch as a graph for each step; by default it is one."""
-        arm.capture(batch, self._timeout_s, step=step)
+        arm.capture(batch, self._left_s(), step=step)
 
     def map_all(self, calls: int = 1) -> None:
         """Give each arm an arena for so many calls at least."""
         room_bytes = ROOM_BYTES[self._where.device.type]
         room = min(self.effort.most_calls, room_bytes // self._where.stride)
         for arm in self.arms:
-            arm.map(self._where, max(calls, room), self._timeout_s)
+            arm.map(self._where, max(calls, room), self._left_s())
 
     @property
     def most_calls(self) -> int:

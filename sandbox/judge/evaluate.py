@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sandbox.errors import AssayError, CandidateFailure
+from sandbox.errors import AssayError, CandidateFailure, SandboxFailure
 from sandbox.floor import Floor
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
@@ -40,6 +40,7 @@ from sandbox.pinning import verify_problem
 from sandbox.problem import Problem, Workload, axes_of
 
 Progress = Callable[[float, str], None]
+LEAST_S = 10.0
 OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
 """Of this process, on the device."""
 
@@ -165,7 +166,7 @@ class _Run:
         inputs = oracle.fresh()
         where = layout(inputs, oracle.expected(inputs), self._device)
         try:
-            return take_before(baseline, where, oracle.calls, self._effort, self._left())
+            return take_before(baseline, where, oracle.calls, self._effort, self._some_left)
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
 
@@ -228,7 +229,7 @@ class _Run:
         try:
             return self._take_alone(passed)
         except OUT_OF_MEMORY:  # a dying candidate may still hold it
-            self._pool.await_ends()
+            self._await_ends()
             return self._take_alone(passed)
 
     def _take_alone(self, passed: Passed) -> Alone:
@@ -240,8 +241,8 @@ class _Run:
                 oracle.calls,
                 passed.taken,
                 self._effort,
-                self._left(),
-                self._pool.await_ends,
+                self._some_left,
+                self._await_ends,
             )
         except CandidateFailure as failure:
             raise _baseline_broken(failure.message) from failure
@@ -255,10 +256,12 @@ class _Run:
             self._duel(oracle, where, candidate).map_all()
         except CandidateFailure as failure:
             raise _rejection(failure) from failure
-        proxy = official.Proxy(candidate, oracle.definition, self._left())
+        proxy = official.Proxy(candidate, oracle.definition, self._left)
         verdict = official.judge(proxy, batches, expected, self._settings)
-        if proxy.failure is not None:
+        if isinstance(proxy.failure, CandidateFailure):
             raise _rejection(proxy.failure)
+        if proxy.failure is not None:
+            raise proxy.failure
         calls = list(zip(proxy.calls, expected, strict=False))
         for observed, reference in calls:
             self._apply_rules(observed, reference, "")
@@ -324,7 +327,7 @@ class _Run:
                 oracle.calls,
                 verify,
                 self._effort,
-                self._left(),
+                self._left,
                 self._costs,
             )
         except WrongOutput as wrong:
@@ -356,7 +359,7 @@ class _Run:
 
     def _duel(self, oracle: Oracle, where: Layout, *arms: Arm) -> Duel:
         """Arms in which nothing is verified."""
-        return Duel(arms, where, oracle.calls, lambda *_: None, self._effort, self._left())
+        return Duel(arms, where, oracle.calls, lambda *_: None, self._effort, self._left)
 
     def _baseline_arm(self) -> Arm:
         if self._baseline is None:
@@ -374,6 +377,19 @@ class _Run:
         if self._candidate is not None:
             self._pool.discard(self._candidate)
             self._candidate = None
+
+    def _some_left(self) -> float:
+        """The same for the baseline alone, which shall not fail because a candidate left it a moment."""
+        return max(self._left(), LEAST_S)
+
+    def _await_ends(self) -> None:
+        try:
+            self._pool.await_ends()
+        except SandboxFailure as failure:
+            if self._device.type != "cpu":
+                raise
+            why = "Its processes had not ended ten seconds after they were killed."
+            raise Rejected("RUNTIME_ERROR", "will_not_end", why) from failure
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()

@@ -19,7 +19,6 @@ from flashinfer_bench.bench.evaluators import resolve_evaluator
 from flashinfer_bench.compile.runnable import RunnableMetadata
 from flashinfer_bench.data import Definition as OfficialDefinition
 
-from sandbox.errors import CandidateFailure
 from sandbox.judge.arena import Batch
 from sandbox.judge.arm import Arm
 from sandbox.judge.inputs import Inputs
@@ -40,9 +39,9 @@ class Proxy:
 
     arm: Arm
     definition: OfficialDefinition
-    timeout_s: float
+    left_s: Callable[[], float]
     calls: list[Observed] = field(default_factory=list)
-    failure: CandidateFailure | None = None
+    failure: Exception | None = None
 
     @property
     def metadata(self) -> RunnableMetadata:
@@ -60,8 +59,8 @@ class Proxy:
         count = len(self.definition.inputs)
         inputs, outputs = list(arguments[:count]), list(arguments[count:])
         try:
-            observed = observe(self.arm, inputs, self.timeout_s)
-        except CandidateFailure as failure:
+            observed = observe(self.arm, inputs, self.left_s())
+        except Exception as failure:
             self.failure = failure
             raise
         self.calls.append(observed)

@@ -120,13 +120,13 @@ def take_before(
     where: Layout,
     fresh: Callable[[int], list[Inputs]],
     effort: Effort,
-    timeout_s: float,
+    left_s: Callable[[], float],
 ) -> Before:
     """The baseline and the protocol on a CPU, while nobody has left anything for later.
 
     What a candidate makes the system do may go on when it is stopped, and even when it is dead.
     """
-    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
+    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, left_s)
     calls = min(duel.most_calls, BEFORE_CALLS)
     duel.map_all(calls)
     batch = duel.batch(calls)
@@ -150,11 +150,11 @@ def take(
     fresh: Callable[[int], list[Inputs]],
     verify: Verify,
     effort: Effort,
-    timeout_s: float,
+    left_s: Callable[[], float],
     costs: Costs | None,
 ) -> Taken:
     """Run both arms in alternation; every output is verified. `costs` are needed on a GPU."""
-    duel = Duel((candidate, baseline), where, fresh, verify, effort, timeout_s)
+    duel = Duel((candidate, baseline), where, fresh, verify, effort, left_s)
     ops, calls = duel.plan()
     replies: dict[Arm, list[Reply]] = {arm: [] for arm in duel.arms}
     idle: dict[str, list[float]] = {op: [] for op in sorted(set(ops.values()))}
@@ -192,7 +192,7 @@ def take_alone(
     fresh: Callable[[int], list[Inputs]],
     like: Taken,
     effort: Effort,
-    timeout_s: float,
+    left_s: Callable[[], float],
     await_ends: Callable[[], None],
 ) -> Alone:
     """The baseline, and the protocol, without any other arm, as `like` was taken.
@@ -202,7 +202,7 @@ def take_alone(
     A stopped process's kernels go on, and so may what it asked the system for. Beside a candidate, the
     baseline could be made slower, and so could what is subtracted.
     """
-    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, timeout_s)
+    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, left_s)
     duel.map_all(like.calls)
     batch = duel.batch(like.calls)
     op = like.ops[1]

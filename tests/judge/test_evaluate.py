@@ -141,6 +141,23 @@ def test_the_judge_survives_being_killed(tmp_path: Path, problem: Problem) -> No
         client.close()
 
 
+def test_a_run_keeps_its_own_limit(judge: JudgeClient, problem: Problem) -> None:
+    """Not each of its exchanges: then the judge would be given up, and started anew."""
+    from tests.adversarial.attacks import answers_late
+
+    job = BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution(answers_late.SOURCE),
+        workload_uuids=("r8",),
+        quick=True,
+        timeout_s=5,
+    )
+    result = judge.bench(job)
+    assert result.workloads[0].status == "TIMEOUT"
+    assert result.wall_s < 7
+
+
 def test_no_runner_is_left_when_a_run_breaks_off(tmp_path: Path) -> None:
     """A baseline that fails ends the run, not only the workload; its process must not stay."""
     from sandbox.box import open_sandbox

@@ -423,9 +423,11 @@ def test_pause_returns_when_nothing_runs_any_more(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool) -> None:
-    """A process can be continued by another just as both are stopped; and stop itself again."""
-    code = "open('/sandbox/out/ready', 'w').close()\nwhile True: pass\n"
+@pytest.mark.parametrize("work", ["pass", "__import__('time').sleep(60)"])
+def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool, work: str) -> None:
+    """A process can be continued by another just as both are stopped; and stop itself again, after a few
+    microseconds, in which it may have started another one."""
+    code = f"open('/sandbox/out/ready', 'w').close()\nwhile True: {work}\n"
     with sandbox.start(Command(argv=(python(), "-I", "-B", "-c", code))) as process:
         deadline = time.monotonic() + 10
         while not (process.slot.outputs / "ready").exists() and time.monotonic() < deadline:
@@ -433,7 +435,7 @@ def test_what_ran_while_it_was_stopped_is_found(sandbox: Sandbox, hidden: bool) 
         for times in range(1, TOLERATED_TIMES + 2):
             process.namespace.pause()
             used = run_times(process.namespace.inside())
-            busy = max(used, key=lambda task: used[task])
+            busy = max(used, key=lambda task: used[task].used_ns)
             os.kill(busy, signal.SIGCONT)
             time.sleep(0.05)
             if hidden:
