@@ -77,12 +77,13 @@ def test_only_settings_reads_the_environment() -> None:
         for path in (ROOT / folder).rglob("*.py")
         if "os.environ" in path.read_text("utf-8") or "os.getenv" in path.read_text("utf-8")
     }
-    # The launcher passes on the environment that it was given; the
-    # probe tells the names that it sees; the judge must find the GPU driver's libraries; the
+    # The launcher passes on the environment that it was given; the probe tells the names that it sees;
+    # CUDA's own variable says which GPUs there are; the judge must find the GPU driver's libraries; the
     # demonstration starts a process with its own.
     assert readers <= {
         "server/settings.py",
         "server/connect.py",
+        "sandbox/gpu.py",
         "sandbox/launch.py",
         "sandbox/probe.py",
         "sandbox/judge/client.py",

@@ -1,8 +1,8 @@
 """Puts itself between the runner and the judge, and edits what the one tells the other. Target: figures
-that pass through the candidate's process."""
+that pass through the candidate's process. (It has to pass descriptors on, which is denied.)"""
 
-EXPECT = "slow"
-ON_A_GPU = "harmless"
+EXPECT = "rejected"
+TIMEOUT_S = 5
 SOURCE = """\
 import json
 import os
