@@ -38,6 +38,8 @@ class Effort:
             a GPU's.
         most_calls: of a batch; each has inputs of its own and is verified, which costs the judge.
         most_bytes: of the inputs and outputs of a batch.
+        tolerated: how much slower the baseline may seem beside a candidate than without it before the figure
+            is corrected: a virtual machine runs at two speeds, for milliseconds at a time.
         singles, single_rounds: on a GPU, calls that are also taken one at a time, and how often.
     """
 
@@ -46,6 +48,7 @@ class Effort:
     most_calls: int
     most_bytes: int
     most_rounds: int = 0
+    tolerated: float = 0.05
     singles: int = 0
     single_rounds: int = 0
 

@@ -28,9 +28,6 @@ from sandbox.judge.models import Bound, Samples, Singles
 from sandbox.judge.singles import Costs, Steps, singles_in, singles_of, take_singles
 
 MODES = {"run": "eager", "replay": "graph"}
-TOLERATED = {"cpu": 0.5, "cuda": 0.05}
-"""How much slower the baseline may seem beside the candidate than alone before that is corrected: a virtual
-machine runs at two speeds, a factor of two apart, for milliseconds at a time."""
 FEWEST_ROUNDS = 3
 """Of the baseline alone on a CPU, where half as many as beside the candidate are enough."""
 BEFORE_CALLS = 8
@@ -65,12 +62,13 @@ class Alone:
     """Seconds without a candidate.
 
     Attributes:
+        tolerated: see `Effort`.
         op: how the baseline ran.
         baseline, idle: batches of the baseline, and batches without a call.
         singles, idle_singles: on a GPU, the same one at a time, if a batch has several.
     """
 
-    device: str
+    tolerated: float
     op: str
     baseline: list[float]
     idle: dict[str, list[float]]
@@ -229,7 +227,7 @@ def take_alone(
         count = singles_in(duel, like.calls)
         singles = take_singles(duel, baseline, op, count)
         idle_singles = take_singles(duel, baseline, "idle", count)
-    return Alone(where.device.type, op, walls, idle, singles, idle_singles)
+    return Alone(effort.tolerated, op, walls, idle, singles, idle_singles)
 
 
 def conclude(taken: Taken, alone: Alone, before: Before | None = None) -> Measured:
@@ -250,7 +248,7 @@ def conclude(taken: Taken, alone: Alone, before: Before | None = None) -> Measur
     if before is not None:
         _, most_s = confidence_interval(before.baseline)
         alone_us = min(alone_us, (most_s - overhead_s / taken.calls) * 1e6)
-    return _undisturbed(measured, alone_us, TOLERATED[alone.device])
+    return _undisturbed(measured, alone_us, alone.tolerated)
 
 
 @dataclass(frozen=True)
