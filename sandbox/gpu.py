@@ -130,6 +130,7 @@ def find_gpus() -> list[Gpu]:
         driver = str(nvml.nvmlSystemGetDriverVersion())
         handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
         known = {str(nvml.nvmlDeviceGetUUID(handle)): handle for handle in handles}
+        left = [(uuid, known[uuid]) for uuid in visible(list(known), os.environ.get(VISIBLE))]
         return [
             Gpu(
                 index=index,
@@ -139,8 +140,7 @@ def find_gpus() -> list[Gpu]:
                 capability=tuple(nvml.nvmlDeviceGetCudaComputeCapability(handle)),
                 driver=driver,
             )
-            for index, uuid in enumerate(visible(list(known), os.environ.get(VISIBLE)))
-            for handle in (known[uuid],)
+            for index, (uuid, handle) in enumerate(left)
         ]
 
 

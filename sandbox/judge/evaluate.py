@@ -12,14 +12,23 @@ from dataclasses import dataclass
 
 import torch
 
-from sandbox.errors import AssayError, CandidateFailure, SandboxFailure
+from sandbox.errors import SandboxFailure
 from sandbox.floor import Floor
 from sandbox.judge import official, rules
 from sandbox.judge.arena import Batch, Layout, layout
-from sandbox.judge.arm import Arm, plain
+from sandbox.judge.arm import Arm
 from sandbox.judge.caveats import with_caveats
-from sandbox.judge.duel import Duel, Effort, Wrong
+from sandbox.judge.duel import Duel, Effort, Wrong, unverified
 from sandbox.judge.environment import Watch
+from sandbox.judge.faults import (
+    OUT_OF_MEMORY,
+    Rejected,
+    baseline_at_fault,
+    baseline_broken,
+    candidate_at_fault,
+    left_no_room,
+    no_room,
+)
 from sandbox.judge.hardware import Hardware, hardware_of
 from sandbox.judge.inputs import Inputs, Oracle
 from sandbox.judge.models import BenchJob, BenchResult, Environment, WorkloadResult
@@ -41,8 +50,7 @@ from sandbox.problem import Problem, Workload, axes_of
 
 Progress = Callable[[float, str], None]
 LEAST_S = 10.0
-OUT_OF_MEMORY = (MemoryError, torch.OutOfMemoryError)
-"""Of this process, on the device."""
+"""What the baseline alone may take at least, however little a candidate left of a run's time."""
 
 EFFORT = {
     # On a CPU a batch stays within the caches; on a GPU it should be well beyond its L2.
@@ -70,21 +78,6 @@ EFFORT = {
         single_rounds=4,
     ),
 }
-STATUS = {
-    "timeout": "TIMEOUT",
-    "forged_reply": "RUNTIME_ERROR",
-    "runtime_error": "RUNTIME_ERROR",
-}
-
-
-class Rejected(Exception):
-    """A workload that ends here, with the reason."""
-
-    def __init__(self, status: str, rule: str, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.rule = rule
-        self.reason = reason
 
 
 class WrongOutput(Wrong):
@@ -169,10 +162,8 @@ class _Run:
         oracle, baseline = self._oracle(workload), self._baseline_arm()
         inputs = oracle.fresh()
         where = layout(inputs, oracle.expected(inputs), self._device)
-        try:
+        with baseline_at_fault():
             return take_before(baseline, where, oracle.calls, self._effort, self._some_left)
-        except CandidateFailure as failure:
-            raise _baseline_broken(failure.message) from failure
 
     def workload(self, workload: Workload) -> WorkloadResult | Passed:
         """Judge one workload, whatever the candidate does."""
@@ -188,9 +179,9 @@ class _Run:
             return _refused(workload, verdict, rejected)
         except OUT_OF_MEMORY as full:
             if self._candidate is None:
-                raise _no_room(full) from full
+                raise no_room(full) from full
             self._drop_candidate()
-            return _refused(workload, verdict, _left_no_room(full))
+            return _refused(workload, verdict, left_no_room(full))
         return Passed(workload, verdict, where, checked, taken)
 
     def conclude(self, found: list[WorkloadResult | Passed]) -> list[WorkloadResult]:
@@ -217,7 +208,7 @@ class _Run:
         except Rejected as rejected:  # or no time is left
             return _refused(passed.workload, passed.verdict, rejected)
         except OUT_OF_MEMORY as full:
-            raise _no_room(full) from full
+            raise no_room(full) from full
         return with_caveats(_accepted(passed, measured), passed.where, hardware)
 
     def _check_roofline(self, passed: Passed, measured: Measured, hardware: Hardware) -> None:
@@ -238,7 +229,7 @@ class _Run:
 
     def _take_alone(self, passed: Passed) -> Alone:
         oracle, baseline = self._oracle(passed.workload), self._baseline_arm()
-        try:
+        with baseline_at_fault():
             return take_alone(
                 baseline,
                 passed.where,
@@ -248,24 +239,19 @@ class _Run:
                 self._some_left,
                 self._await_ends,
             )
-        except CandidateFailure as failure:
-            raise _baseline_broken(failure.message) from failure
 
     def _correct(self, oracle: Oracle) -> tuple[official.OfficialVerdict, Layout, int]:
         batches = [oracle.fresh() for _ in range(self._settings.trials)]
         expected = [oracle.expected(inputs) for inputs in batches]
         where = layout(batches[0], expected[0], self._device)
         candidate = self._candidate_arm(oracle, where)
-        try:
+        with candidate_at_fault():
             self._duel(oracle, where, candidate).map_all()
-        except CandidateFailure as failure:
-            raise _rejection(failure) from failure
         proxy = official.Proxy(candidate, oracle.definition, self._left)
         verdict = official.judge(proxy, batches, expected, self._settings)
-        if isinstance(proxy.failure, CandidateFailure):
-            raise _rejection(proxy.failure)
         if proxy.failure is not None:
-            raise proxy.failure
+            with candidate_at_fault():
+                raise proxy.failure
         calls = list(zip(proxy.calls, expected, strict=False))
         for observed, reference in calls:
             self._apply_rules(observed, reference, "")
@@ -278,10 +264,8 @@ class _Run:
         return verdict, where, checked
 
     def _observe(self, arm: Arm, inputs: Inputs) -> official.Observed:
-        try:
+        with candidate_at_fault():
             return official.observe(arm, inputs, self._left())
-        except CandidateFailure as failure:
-            raise _rejection(failure) from failure
 
     def _apply_rules(
         self, observed: official.Observed, reference: list[torch.Tensor], where: str
@@ -324,56 +308,48 @@ class _Run:
                 raise WrongOutput(arm, rejected) from rejected
 
         try:
-            return take(
-                candidate,
-                baseline,
-                where,
-                oracle.calls,
-                verify,
-                self._effort,
-                self._left,
-                self._costs,
-            )
+            with candidate_at_fault():
+                return take(
+                    candidate,
+                    baseline,
+                    where,
+                    oracle.calls,
+                    verify,
+                    self._effort,
+                    self._left,
+                    self._costs,
+                )
         except WrongOutput as wrong:
             if wrong.arm is baseline:
-                raise _baseline_broken(str(wrong.rejected)) from wrong
+                raise baseline_broken(str(wrong.rejected)) from wrong
             raise wrong.rejected from wrong
-        except CandidateFailure as failure:
-            raise _rejection(failure) from failure
 
     def _candidate_arm(self, oracle: Oracle, where: Layout) -> Arm:
         if self._candidate is None:
             self._candidate = self._pool.take()
             if self._device.type == "cuda":
                 self._costs = self._empty_costs(oracle, where, self._candidate)
-            try:
+            with candidate_at_fault():
                 self._candidate.load(self._job.solution, self._job.candidate_library, self._left())
-            except CandidateFailure as failure:
-                self._drop_candidate()
-                raise _rejection(failure) from failure
         return self._candidate
 
     def _empty_costs(self, oracle: Oracle, where: Layout, runner: Arm) -> Costs:
         """What this pair of runners costs; `runner` is for the candidate, which is not in it yet."""
         duel = self._duel(oracle, where, runner, self._baseline_arm())
-        try:
+        with baseline_at_fault():
             return measure_costs(duel)
-        except CandidateFailure as failure:  # there is no candidate
-            raise _baseline_broken(failure.message) from failure
 
     def _duel(self, oracle: Oracle, where: Layout, *arms: Arm) -> Duel:
         """Arms in which nothing is verified."""
-        return Duel(arms, where, oracle.calls, lambda *_: None, self._effort, self._left)
+        return unverified(arms, where, oracle.calls, self._effort, self._left)
 
     def _baseline_arm(self) -> Arm:
         if self._baseline is None:
             self._baseline = self._pool.take()
-            try:
+            with baseline_at_fault():
                 self._baseline.load(
                     self._problem.baseline, self._job.baseline_library, self._left()
                 )
-            except CandidateFailure as failure:
-                raise _baseline_broken(failure.message) from failure
         return self._baseline
 
     def _drop_candidate(self) -> None:
@@ -400,36 +376,6 @@ class _Run:
         if left <= 0:
             raise Rejected("TIMEOUT", "timeout", f"The run took over {self._job.timeout_s:g} s.")
         return left
-
-
-def _rejection(failure: CandidateFailure) -> Rejected:
-    status = STATUS.get(failure.code, failure.code)
-    return Rejected(status, failure.code.lower(), failure.message)
-
-
-def _left_no_room(full: Exception) -> Rejected:
-    return Rejected(
-        "RUNTIME_ERROR",
-        "out_of_memory",
-        f"Beside it, the judge had no memory left for inputs and outputs ({plain(str(full))[:200]}). "
-        "Use less of it; if every solution ends so, this workload is too large for the device.",
-    )
-
-
-def _no_room(full: Exception) -> AssayError:
-    return AssayError(
-        "out_of_memory",
-        f"This workload does not fit into the device's memory: {plain(str(full))[:200]}",
-        "Use a smaller workload, or end what else is on the device.",
-    )
-
-
-def _baseline_broken(why: str) -> AssayError:
-    return AssayError(
-        "baseline_broken",
-        f"The pinned baseline itself failed, so nothing can be measured: {why}",
-        "The operator must pin a problem whose baseline works on this machine.",
-    )
 
 
 def _refused(

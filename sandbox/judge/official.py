@@ -60,7 +60,7 @@ class Proxy:
         inputs, outputs = list(arguments[:count]), list(arguments[count:])
         try:
             observed = observe(self.arm, inputs, self.left_s())
-        except Exception as failure:
+        except Exception as failure:  # the evaluator would make its own of any
             self.failure = failure
             raise
         self.calls.append(observed)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from sandbox.judge.arena import Layout
 from sandbox.judge.arm import Arm, Reply
-from sandbox.judge.duel import Duel, Effort, Verify
+from sandbox.judge.duel import Duel, Effort, Verify, unverified
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.intervals import confidence_interval
 from sandbox.judge.models import Bound, Samples, Singles
@@ -31,6 +31,7 @@ MODES = {"run": "eager", "replay": "graph"}
 FEWEST_ROUNDS = 3
 """Of the baseline alone on a CPU, where half as many as beside the candidate are enough."""
 BEFORE_CALLS = 8
+"""Of a batch before there is a candidate, where no more are needed to make it long."""
 IDLE_ROUNDS = {"cpu": 2, "cuda": 1}
 """Rounds in which the protocol's cost is taken beside the candidate; on a GPU only to plan with."""
 GPU_CLOCK_S = 2e-6
@@ -124,7 +125,7 @@ def take_before(
 
     What a candidate makes the system do may go on when it is stopped, and even when it is dead.
     """
-    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, left_s)
+    duel = unverified((baseline,), where, fresh, effort, left_s)
     calls = min(duel.most_calls, BEFORE_CALLS)
     duel.map_all(calls)
     batch = duel.batch(calls)
@@ -200,7 +201,7 @@ def take_alone(
     A stopped process's kernels go on, and so may what it asked the system for. Beside a candidate, the
     baseline could be made slower, and so could what is subtracted.
     """
-    duel = Duel((baseline,), where, fresh, lambda *_: None, effort, left_s)
+    duel = unverified((baseline,), where, fresh, effort, left_s)
     duel.map_all(like.calls)
     batch = duel.batch(like.calls)
     op = like.ops[1]
@@ -209,9 +210,7 @@ def take_alone(
     await_ends()
     on_a_gpu = like.costs is not None
     if on_a_gpu:
-        if (
-            op == "run"
-        ):  # beside a candidate that left no memory, say, it may not have been recorded
+        if op == "run":  # that may have been for want of memory beside the candidate
             op = duel.mode(baseline, batch)
         duel.run(baseline, batch, op)  # once for the caches; on a CPU the first call does not count
     walls: list[float] = []

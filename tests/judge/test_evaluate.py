@@ -13,6 +13,21 @@ from sandbox.problem import Problem, load_problem
 from tests.judging import HONEST, Bench, solution, write_problem
 
 
+def job_of(
+    problem: Problem, source: str = HONEST, device: str = "cpu", timeout_s: float = 60
+) -> BenchJob:
+    """A quick run of its first workload."""
+    return BenchJob(
+        problem_path=problem.root,
+        problem_sha256=problem.sha256,
+        solution=solution(source),
+        workload_uuids=("r8",),
+        device=device,
+        quick=True,
+        timeout_s=timeout_s,
+    )
+
+
 def test_the_baseline_against_itself_is_about_one(bench: Bench) -> None:
     result = bench(HONEST, workloads=("r8", "r64"))
     assert result.passed, result.workloads
@@ -110,27 +125,14 @@ def test_a_broken_baseline_is_nobodys_fault(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_a_gpu_is_refused_clearly(judge: JudgeClient, problem: Problem) -> None:
-    job = BenchJob(
-        problem_path=problem.root,
-        problem_sha256=problem.sha256,
-        solution=solution(HONEST),
-        workload_uuids=("r8",),
-        device="cuda:0",
-    )
     with pytest.raises(AssayError) as caught:
-        judge.bench(job)
+        judge.bench(job_of(problem, device="cuda:0"))
     assert caught.value.code == "device_unavailable"
 
 
 def test_the_judge_survives_being_killed(tmp_path: Path, problem: Problem) -> None:
     client = JudgeClient(tmp_path)
-    job = BenchJob(
-        problem_path=problem.root,
-        problem_sha256=problem.sha256,
-        solution=solution(HONEST),
-        workload_uuids=("r8",),
-        quick=True,
-    )
+    job = job_of(problem)
     try:
         assert client.bench(job).passed
         assert client._process is not None
@@ -145,15 +147,7 @@ def test_a_run_keeps_its_own_limit(judge: JudgeClient, problem: Problem) -> None
     """Not each of its exchanges: then the judge would be given up, and started anew."""
     from tests.adversarial.attacks import answers_late
 
-    job = BenchJob(
-        problem_path=problem.root,
-        problem_sha256=problem.sha256,
-        solution=solution(answers_late.SOURCE),
-        workload_uuids=("r8",),
-        quick=True,
-        timeout_s=5,
-    )
-    result = judge.bench(job)
+    result = judge.bench(job_of(problem, answers_late.SOURCE, timeout_s=5))
     assert result.workloads[0].status == "TIMEOUT"
     assert result.wall_s < 7
 
@@ -168,14 +162,7 @@ def test_no_runner_is_left_when_a_run_breaks_off(tmp_path: Path) -> None:
     root = write_problem(tmp_path / "p").root
     broken = solution("raise ValueError\n", name="base")
     (root / "baseline.json").write_text(broken.model_dump_json())
-    problem = load_problem(root)
-    job = BenchJob(
-        problem_path=problem.root,
-        problem_sha256=problem.sha256,
-        solution=solution(HONEST),
-        workload_uuids=("r8",),
-        quick=True,
-    )
+    job = job_of(load_problem(root))
     pool = Pool(Zygote(open_sandbox(tmp_path / "work")))
     try:
         with pytest.raises(AssayError, match="baseline itself failed"):
