@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sandbox.processors import PROCESSORS, for_builds
 from sandbox.runtime import LIBRARY, SYSTEM_FILES, SYSTEM_PATHS, Mount, bare_python
 
 INPUTS = "/sandbox/in"
@@ -49,7 +50,7 @@ def command_line(
         "readable": ["/"],
         "writable": list(WRITABLE),
         "directory": "/tmp",  # noqa: S108
-        "cpus": [],
+        "cpus": for_builds(PROCESSORS),
         "measured": False,
     }
     every = [*mounts, Mount(inputs, INPUTS), Mount(outputs, OUTPUTS, writable=True)]

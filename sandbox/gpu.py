@@ -1,26 +1,23 @@
-"""The GPUs of this machine: which there are, what a sandbox needs to see of one, and who has it.
+"""The GPUs of this machine: which there are, and what a sandbox needs to see of one.
 
-Light: NVML and files, no torch and no CUDA context. One measurement at a time has a GPU; the lock is
-a file named by the GPU's UUID, so servers that do not know each other exclude each other too.
+Light: NVML and files, no torch and no CUDA context.
 """
 
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import glob
 import os
 import re
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sandbox.errors import AssayError, SandboxFailure
+from sandbox.leases import lease
 from sandbox.runtime import SYSTEM_PATHS, Mount
-from sandbox.slots import open_lock
 
 CONTROL_NODES = (
     "/dev/nvidiactl",
@@ -57,6 +54,12 @@ class Gpu:
         """The compiler's name of its architecture, with its own instructions: `sm_90a`."""
         major, minor = self.capability
         return f"sm_{major}{minor}{'a' if major >= 9 else ''}"
+
+    def lease(
+        self, timeout_s: float, waiting: Callable[[str], None] = lambda _: None
+    ) -> AbstractContextManager[None]:
+        """Have it alone for a while: see `sandbox.leases.lease`."""
+        return lease(f"gpu-{self.uuid}", self.name, timeout_s, waiting)
 
     def nodes(self) -> list[str]:
         """The device nodes that CUDA needs, and no other GPU's."""
@@ -177,33 +180,6 @@ def state(gpu: Gpu) -> State:
             slowdowns=tuple(name for bit, name in _SLOWDOWNS.items() if reasons & bit),
             processes=len(nvml.nvmlDeviceGetComputeRunningProcesses(handle)),
         )
-
-
-@contextmanager
-def lease(gpu: Gpu, work: Path, timeout_s: float) -> Iterator[None]:
-    """Have a GPU alone among all servers of this host for a while.
-
-    Raises:
-        SandboxFailure: `gpu_busy`, when it stays taken for that long.
-    """
-    descriptor = open_lock(work, f"gpu-{gpu.uuid}")
-    deadline = time.monotonic() + timeout_s
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise SandboxFailure(
-                        "gpu_busy",
-                        f"{gpu.name} was in use by another measurement for {timeout_s:.0f} s.",
-                        "Try again later.",
-                    ) from None
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def driver_mounts() -> tuple[Mount, ...]:

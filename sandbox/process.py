@@ -121,6 +121,11 @@ class Namespace:
         if self._went_on > TOLERATED_TIMES:
             raise CandidateFailure("ran_while_stopped", "It went on while it had to be stopped.")
 
+    def waited_ns(self) -> int:
+        """How long what is inside waited for a processor so far, and this thread with it."""
+        ran = [*run_times(self.inside()).values(), _ran("/proc/thread-self")]
+        return sum(each.waited_ns for each in ran)
+
     def inside(self) -> set[int]:
         """The processes inside, as the trusted side numbers them.
 
@@ -236,9 +241,10 @@ class Tail:
 
 @dataclass(frozen=True)
 class Ran:
-    """How long a thread had a processor, in nanoseconds, and how often."""
+    """How long a thread had a processor and how long it waited for one, in nanoseconds, and how often."""
 
     used_ns: int
+    waited_ns: int
     times: int
 
 
@@ -317,9 +323,12 @@ def _run_times(pid: int) -> dict[int, Ran]:
     with contextlib.suppress(OSError):  # it ended
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             with contextlib.suppress(OSError):
-                used_ns, _, times = _read(f"/proc/{pid}/task/{task}/schedstat").split()
-                found[int(task)] = Ran(int(used_ns), int(times))
+                found[int(task)] = _ran(f"/proc/{pid}/task/{task}")
     return found
+
+
+def _ran(task: str) -> Ran:
+    return Ran(*map(int, _read(f"{task}/schedstat").split()))
 
 
 def _memory(pid: int) -> int:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxFailure
+from sandbox.leases import SHARED_LOCKS, open_lock
 
 FIRST_UID = 61000
 COUNT = 64
-SHARED_LOCKS = Path("/run/kernel-assay")
 
 
 @dataclass
@@ -43,13 +43,6 @@ class Slot:
         os.close(self._lock)
 
 
-def open_lock(work: Path, name: str) -> int:
-    """A file to lock: as root, one that all servers of the host share."""
-    locks = SHARED_LOCKS if os.geteuid() == 0 else work / "locks"
-    locks.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return os.open(locks / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-
-
 def lease(work: Path) -> Slot:
     """Take a free slot, with fresh empty directories.
 
@@ -58,7 +51,7 @@ def lease(work: Path) -> Slot:
     """
     root = os.geteuid() == 0
     for number in range(COUNT):
-        descriptor = open_lock(work, f"slot-{number}")
+        descriptor = open_lock(SHARED_LOCKS if root else work / "locks", f"slot-{number}")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -137,7 +137,7 @@ class Capturing:
         self, request: CaptureRequest, support: CaptureSupport, leased: Gpu, library: Path | None
     ) -> tuple[bytes, str]:
         """The report or the logs, and which of the two."""
-        with gpu.lease(leased, self._sandbox.work, self._timeout_s):
+        with leased.lease(self._timeout_s):
             if request.depth == "sanitize":
                 return self._sanitize(request, support, leased, library), "sanitizer.json"
             program = capture_command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -85,26 +84,9 @@ def write_problem(directory: Path, **settings: object) -> Problem:
 Bench = Callable[..., BenchResult]
 
 
-class LoneJudge(JudgeClient):
-    """A judge that measures while no other test's does: all runners have the same processor, and some
-    attacks are there to take it."""
-
-    def __init__(self, work: Path, lock: Path) -> None:
-        super().__init__(work)
-        self._alone = lock
-
-    def bench(
-        self, job: BenchJob, progress: Callable[[float, str], None] | None = None
-    ) -> BenchResult:
-        with self._alone.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            return super().bench(job, progress)
-
-
 @pytest.fixture(scope="session")
 def judge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JudgeClient]:
-    work = tmp_path_factory.mktemp("judge")
-    client = LoneJudge(work, tmp_path_factory.getbasetemp().parent / "measuring")
+    client = JudgeClient(tmp_path_factory.mktemp("judge"))
     yield client
     client.close()
 

@@ -134,6 +134,7 @@ class Arena(ABC):
     Attributes:
         descriptors: the memory and the page, to be handed over when they are mapped.
         revealing_s: on a CPU, seconds in which a call's inputs appeared, in the last batch.
+        waited_s: on a CPU, seconds in which the runner or this process waited for a processor meanwhile.
     """
 
     def __init__(self, where: Layout, capacity: int, descriptor: int, memory: torch.Tensor) -> None:
@@ -145,6 +146,7 @@ class Arena(ABC):
         self._memory = memory
         self._taken: list[torch.Tensor] = []
         self.revealing_s = 0.0
+        self.waited_s = 0.0
 
     def description(self) -> dict[str, Any]:
         """What a runner must know to map it and find the tensors."""

@@ -13,8 +13,9 @@ import os
 import secrets
 import select
 import socket
+import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from sandbox.errors import CandidateFailure, SandboxFailure
 from sandbox.judge.arena import Arena, Batch, Layout
 from sandbox.judge.host_arena import HostArena
 from sandbox.process import LOOK_S
+from sandbox.processors import PROCESSORS, for_runners
 from sandbox.solution import Solution
 from sandbox.warm import RUNNER, Child, Zygote
 
@@ -32,12 +34,6 @@ MOST_US = 1e12
 START_S = 60.0
 HOST_LIMITS = Limits(cpu_s=3600, processes=64, data_bytes=8 << 30, tmp_bytes=256 << 20)
 GPU_LIMITS = Limits(cpu_s=3600, processes=256, data_bytes=None, tmp_bytes=1 << 30)
-
-PROCESSORS = tuple(sorted(os.sched_getaffinity(0)))
-"""Those that this process was started with."""
-RUNNERS_OWN = PROCESSORS[-max(1, min(4, len(PROCESSORS) // 2)) :]
-"""For runners: all of them on a GPU, the last one on a CPU. The judge must stay off them, because it waits
-for runners without sleeping."""
 
 MISMATCH = {
     "shape": "INCORRECT_SHAPE",
@@ -56,12 +52,22 @@ class Reply:
         steps_s: of each step that counts.
         reported_us: what CUDA events in the runner say that the calls took: in the candidate's reach.
         revealing_s: on a CPU, of a step, how long its inputs took to appear.
+        waited_s: on a CPU, how long the runner or the judge waited for a processor that somebody else had. A
+            runner can also make itself wait, which excuses nothing.
     """
 
     wall_s: float
     steps_s: tuple[float, ...]
     reported_us: float | None
     revealing_s: float = 0.0
+    waited_s: float = 0.0
+
+    def undisturbed(self) -> Reply:
+        """As if each step had taken what the middle one did, if somebody else had a processor meanwhile."""
+        if not self.waited_s:
+            return self
+        usual_s = statistics.median(self.steps_s) / statistics.fmean(self.steps_s) * self.wall_s
+        return replace(self, wall_s=min(self.wall_s, usual_s))
 
 
 class Arm:
@@ -71,9 +77,9 @@ class Arm:
         self.channel, inner = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inner:
             if zygote.gpu is None:
-                limits, cpus = HOST_LIMITS, RUNNERS_OWN[-1:]
+                limits, cpus = HOST_LIMITS, for_runners(PROCESSORS)[-1:]
             else:
-                limits, cpus = GPU_LIMITS, RUNNERS_OWN
+                limits, cpus = GPU_LIMITS, for_runners(PROCESSORS)
             self._child: Child = zygote.fork(RUNNER, limits, inner, cpus)
         self._ready = False
         self._arena: Arena | None = None
@@ -183,7 +189,9 @@ class Arm:
         steps = -(-len(batch) // step)
         wall_s = math.fsum(steps_s) * steps / len(steps_s)
         reported = answer.get("device_us") if arena.layout.device.type == "cuda" else None
-        return Reply(wall_s, tuple(steps_s), _microseconds(reported), arena.revealing_s)
+        return Reply(
+            wall_s, tuple(steps_s), _microseconds(reported), arena.revealing_s, arena.waited_s
+        )
 
     def capture(self, batch: Batch, timeout_s: float, *, step: int | None = None) -> None:
         """Let the runner record the calls of a batch as CUDA graphs, one for each step; nothing is computed.

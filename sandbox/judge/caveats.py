@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from sandbox.judge.arena import Layout
 from sandbox.judge.hardware import TIMES_L2, Hardware
-from sandbox.judge.models import WorkloadResult
+from sandbox.judge.models import BUSY, WorkloadResult
 from sandbox.judge.roofline import moved_bytes
 
 AGREES, AGREES_US = 0.1, 3.0
@@ -59,6 +59,11 @@ def _caveats(result: WorkloadResult) -> Iterator[str]:
         yield "Calls took longer one at a time than in a batch, so what one takes alone counts."
     if result.bound == "launch":
         yield "The batch took less than launching kernels does, so a launch counts."
+    if samples.waited > BUSY:
+        yield (
+            f"Others had a processor for {samples.waited:.0%} of the time: measure again when the "
+            "machine is quiet. The figures leave out what took longer than usual, what is proved does not."
+        )
     revealing_us = samples.revealing_us
     if revealing_us > HIDES * latency_us:
         yield (

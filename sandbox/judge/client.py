@@ -19,7 +19,8 @@ from sandbox.judge.models import BenchJob, BenchResult
 from sandbox.warm import STEADY_HEAP
 
 GRACE_S = 60.0
-"""What a job may take beyond its own limit: starting, building inputs, computing the reference."""
+"""What a job may take beyond its own limit without a sign of life: starting, building inputs, computing the
+reference. A judge that waits for a lease gives one every second."""
 
 
 class JudgeClient:
@@ -49,6 +50,7 @@ class JudgeClient:
                 while True:
                     message = json.loads(self._line(process, deadline))
                     if "progress" in message:
+                        deadline = time.monotonic() + job.timeout_s + GRACE_S
                         if progress is not None:
                             progress(*message["progress"])
                     elif "error" in message:

@@ -51,6 +51,7 @@ class HostArena(Arena):
         turns, now, move = self._turns, time.perf_counter, ctypes.memmove
         shared, looks, traps = self._bytes, self._looks, self._traps
         walls, seen, revealing = [], [], []
+        waited_ns = runner.waited_ns()
         for number, (reveal, take) in enumerate(self._steps, 1):
             if number in traps:
                 _bait(traps[number])
@@ -64,6 +65,7 @@ class HostArena(Arena):
             for copy in take:
                 move(*copy)
             walls.append(now() - started)
+        self.waited_s = (runner.waited_ns() - waited_ns) / 1e9
         answer = exchange.receive()
         runner.pause()
         self._check(seen)

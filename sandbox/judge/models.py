@@ -30,6 +30,8 @@ class BenchJob(_Model):
 
 
 Bound = Literal["launch", "single_call"]
+BUSY = 0.05
+"""Share of the baseline's time from which on others are said to have disturbed it."""
 RESOLUTION_US = 0.5
 RESOLUTION, EAGER_RESOLUTION = 0.05, 0.1
 """A difference below these is not taken for proof that calls were done together. What an interpreter does
@@ -78,6 +80,10 @@ class Samples(_Model):
     revealing_us: float = Field(
         default=0.0,
         description="On a CPU: how long a call's inputs took to appear; subtracted as well.",
+    )
+    waited: float = Field(
+        default=0.0,
+        description="On a CPU: share of the baseline's time in which others had a processor.",
     )
     candidate_us: tuple[float, ...]
     baseline_us: tuple[float, ...]

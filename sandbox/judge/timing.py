@@ -24,7 +24,7 @@ from sandbox.judge.arm import Arm, Reply
 from sandbox.judge.duel import Duel, Effort, Verify, unverified
 from sandbox.judge.inputs import Inputs
 from sandbox.judge.intervals import confidence_interval
-from sandbox.judge.models import Bound, Samples, Singles
+from sandbox.judge.models import BUSY, Bound, Samples, Singles
 from sandbox.judge.singles import Costs, Steps, singles_in, singles_of, take_singles
 
 MODES = {"run": "eager", "replay": "graph"}
@@ -34,6 +34,8 @@ BEFORE_CALLS = 8
 """Of a batch before there is a candidate, where no more are needed to make it long."""
 IDLE_ROUNDS = {"cpu": 2, "cuda": 1}
 """Rounds in which the protocol's cost is taken beside the candidate; on a GPU only to plan with."""
+LEAST_S = 1e-7
+"""What a call is said to take at least."""
 GPU_CLOCK_S = 2e-6
 """What a batch's time by the GPU's clock repeats within."""
 
@@ -137,7 +139,7 @@ def take_before(
         batch = duel.batch(calls)
     rounds = range(FEWEST_ROUNDS)
     return Before(
-        baseline=[duel.run(baseline, batch, "run").wall_s / calls for _ in rounds],
+        baseline=[duel.run(baseline, batch, "run").undisturbed().wall_s / calls for _ in rounds],
         idle=[duel.idle(baseline, batch, "run") / calls for _ in rounds],
     )
 
@@ -217,7 +219,7 @@ def take_alone(
     idle: dict[str, list[float]] = {op: [] for op in sorted({*like.ops, op})}
     rounds = effort.rounds if on_a_gpu else max(FEWEST_ROUNDS, effort.rounds // 2)
     for _ in range(rounds):
-        walls.append(duel.run(baseline, batch, op).wall_s)
+        walls.append(duel.run(baseline, batch, op).undisturbed().wall_s)
         for each, seconds in idle.items():
             seconds.append(duel.idle(baseline, batch, each))
     singles: list[float] = []
@@ -243,11 +245,11 @@ def conclude(taken: Taken, alone: Alone, before: Before | None = None) -> Measur
         measured = _compare(ours, theirs, None)
     _, most_s = confidence_interval(alone.baseline)
     overhead_s = _overhead_s(alone.op, taken, alone, before)
-    alone_us = (most_s - overhead_s) / taken.calls * 1e6
+    alone_s = (most_s - overhead_s) / taken.calls
     if before is not None:
         _, most_s = confidence_interval(before.baseline)
-        alone_us = min(alone_us, (most_s - overhead_s / taken.calls) * 1e6)
-    return _undisturbed(measured, alone_us, alone.tolerated)
+        alone_s = min(alone_s, most_s - overhead_s / taken.calls)
+    return _undisturbed(measured, max(alone_s, LEAST_S) * 1e6, alone.tolerated)
 
 
 @dataclass(frozen=True)
@@ -267,8 +269,18 @@ class Timed:
     def call_s(self) -> list[float]:
         """Seconds of a call, batch by batch; not below what the clock can tell from nothing."""
         resolution = GPU_CLOCK_S if self.op == "replay" else self.overhead_s / 20
-        floor = max(resolution / self.calls, 1e-7)
+        floor = max(resolution / self.calls, LEAST_S)
         return [max((r.wall_s - self.overhead_s) / self.calls, floor) for r in self.replies]
+
+    @property
+    def waited(self) -> float:
+        """Share of its time in which somebody else had a processor."""
+        total_s = math.fsum(r.wall_s for r in self.replies)
+        return min(1.0, math.fsum(r.waited_s for r in self.replies) / max(total_s, LEAST_S))
+
+    def undisturbed(self) -> Timed:
+        """The same, as if nobody else had had a processor."""
+        return replace(self, replies=[reply.undisturbed() for reply in self.replies])
 
 
 def _overhead_s(op: str, taken: Taken, alone: Alone, before: Before | None) -> float:
@@ -282,12 +294,16 @@ def _overhead_s(op: str, taken: Taken, alone: Alone, before: Before | None) -> f
 
 
 def _compare(candidate: Timed, baseline: Timed, singles: Singles | None) -> Measured:
-    ours, theirs = candidate.call_s, baseline.call_s
+    """Others slow down both arms, or so it seems. What is proved takes the baseline's word for it alone: a
+    candidate can make itself wait. The figures take both, if it was so beside the baseline."""
+    theirs = baseline.undisturbed().call_s
+    ours = (candidate.undisturbed() if baseline.waited > BUSY else candidate).call_s
     ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
     _, high = confidence_interval(ratios)
     # Nothing is proved of time in which the candidate may have worked already.
     hidden_s = statistics.median(r.revealing_s for r in candidate.replies)
-    low, _ = confidence_interval([b / (a + hidden_s) for a, b in zip(ours, theirs, strict=True)])
+    proved = [b / (a + hidden_s) for a, b in zip(candidate.call_s, theirs, strict=True)]
+    low, _ = confidence_interval(proved)
     reported = [r.reported_us / candidate.calls for r in candidate.replies if r.reported_us]
     return Measured(
         mode=MODES[candidate.op],
@@ -302,6 +318,7 @@ def _compare(candidate: Timed, baseline: Timed, singles: Singles | None) -> Meas
             calls_per_batch=candidate.calls,
             overhead_us=baseline.overhead_s * 1e6,
             revealing_us=hidden_s * 1e6,
+            waited=baseline.waited,
             reported_us=tuple(reported),
             candidate_us=tuple(t * 1e6 for t in ours),
             baseline_us=tuple(t * 1e6 for t in theirs),

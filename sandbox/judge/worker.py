@@ -10,15 +10,20 @@ import ctypes
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.box import Sandbox, open_sandbox
 from sandbox.errors import AssayError, SandboxFailure
-from sandbox.gpu import Gpu, find_gpu, lease
+from sandbox.gpu import Gpu, find_gpu
 from sandbox.judge.models import BenchJob
+from sandbox.leases import lease
+from sandbox.processors import PROCESSORS, for_runners, for_the_judge
 from sandbox.warm import Zygote
+
+if TYPE_CHECKING:
+    from sandbox.judge.pool import Pool
 
 
 def main(work: Path) -> None:
@@ -30,11 +35,9 @@ def main(work: Path) -> None:
         protocol.write(json.dumps(message) + "\n")
         protocol.flush()
 
-    from sandbox.judge.arm import PROCESSORS, RUNNERS_OWN
     from sandbox.judge.pool import Pool
 
-    if len(PROCESSORS) > 1:
-        os.sched_setaffinity(0, set(PROCESSORS) - set(RUNNERS_OWN))
+    os.sched_setaffinity(0, for_the_judge(PROCESSORS))
     sandbox: Sandbox | None = None
     pools: dict[str, Pool] = {}
     for line in sys.stdin:
@@ -47,31 +50,45 @@ def main(work: Path) -> None:
                 zygote = Zygote(sandbox, gpu)
                 zygote.start()  # it imports torch while this process does
                 pools[job.device] = Pool(zygote)
-            from sandbox.judge.evaluate import evaluate
-
-            pool = pools[job.device]
-            with contextlib.nullcontext() if gpu is None else _leased(gpu, work, job.timeout_s):
-                result = evaluate(
-                    job, pool, lambda fraction, doing: say({"progress": [fraction, doing]})
-                )
-            say({"result": result.model_dump(mode="json")})
+            _serve(job, gpu, pools[job.device], say)
         except AssayError as error:
             say({"error": [error.code, error.message, error.hint]})
-        _give_memory_back()
-        for pool in pools.values():
-            with contextlib.suppress(SandboxFailure):  # the next job will say it
-                pool.fill()
     for pool in pools.values():
         pool.close()
 
 
-@contextlib.contextmanager
-def _leased(gpu: Gpu, work: Path, timeout_s: float) -> Iterator[None]:
-    """Have a GPU alone, as the one that streams, events and the driver's calls belong to."""
-    import torch
+def _serve(
+    job: BenchJob, gpu: Gpu | None, pool: Pool, say: Callable[[dict[str, Any]], None]
+) -> None:
+    """Do a job; what it leaves is cleared away before anybody else may measure."""
+    from sandbox.judge.evaluate import evaluate
 
-    with lease(gpu, work, timeout_s), torch.cuda.device(gpu.index):
-        yield
+    def progress(fraction: float, doing: str) -> None:
+        say({"progress": [fraction, doing]})
+
+    with _leased(gpu, job.timeout_s, lambda what: progress(0.0, what)):
+        try:
+            say({"result": evaluate(job, pool, progress).model_dump(mode="json")})
+        except AssayError as error:
+            say({"error": [error.code, error.message, error.hint]})
+        _give_memory_back()
+        with contextlib.suppress(SandboxFailure):  # the next job will say it
+            pool.fill()
+
+
+@contextlib.contextmanager
+def _leased(gpu: Gpu | None, timeout_s: float, waiting: Callable[[str], None]) -> Iterator[None]:
+    """Have what is measured on alone: a GPU, as the one that streams, events and the driver's calls belong
+    to, or the processor of the runners."""
+    if gpu is None:
+        number = for_runners(PROCESSORS)[-1]
+        with lease(f"cpu-{number}", f"Processor {number}", timeout_s, waiting):
+            yield
+    else:
+        import torch
+
+        with gpu.lease(timeout_s, waiting), torch.cuda.device(gpu.index):
+            yield
 
 
 def _give_memory_back() -> None:

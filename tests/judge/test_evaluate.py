@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from sandbox.errors import AssayError
+from sandbox.judge import client as judge_client
 from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob
+from sandbox.leases import lease
 from sandbox.problem import Problem, load_problem
+from sandbox.processors import PROCESSORS, for_runners
 from tests.judging import HONEST, Bench, solution, write_problem
 
 
 def job_of(
-    problem: Problem, source: str = HONEST, device: str = "cpu", timeout_s: float = 60
+    problem: Problem,
+    source: str = HONEST,
+    device: str = "cpu",
+    timeout_s: float = 60,
+    *,
+    quick: bool = True,
 ) -> BenchJob:
-    """A quick run of its first workload."""
+    """A run of its first workload."""
     return BenchJob(
         problem_path=problem.root,
         problem_sha256=problem.sha256,
         solution=solution(source),
         workload_uuids=("r8",),
         device=device,
-        quick=True,
+        quick=quick,
         timeout_s=timeout_s,
     )
 
@@ -171,3 +182,45 @@ def test_no_runner_is_left_when_a_run_breaks_off(tmp_path: Path) -> None:
         assert pool.processes == SIZE
     finally:
         pool.close()
+
+
+def test_who_waits_for_the_processor_says_so_and_is_not_given_up(
+    tmp_path: Path, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another server measures for two seconds, this job takes as long: more than a job may go without a sign
+    of life."""
+    monkeypatch.setattr(judge_client, "GRACE_S", 0.0)
+    client = JudgeClient(tmp_path)
+    said: list[str] = []
+    name = f"cpu-{for_runners(PROCESSORS)[-1]}"
+    slow = f"import time\ntime.sleep(2)\n{HONEST}"
+    try:
+        assert client.bench(job_of(problem, timeout_s=60)).passed  # it is started
+        with contextlib.ExitStack() as held:
+            held.enter_context(lease(name, "It", 30.0))
+
+            def progress(_: float, doing: str) -> None:
+                said.append(doing)
+                if len(said) == 2:
+                    held.close()
+
+            assert client.bench(job_of(problem, slow, timeout_s=3), progress).passed
+        assert "which another measurement has" in said[0]
+    finally:
+        client.close()
+
+
+def test_others_on_the_processor_prove_nothing_and_are_named(
+    judge: JudgeClient, problem: Problem
+) -> None:
+    """Identical code, while somebody else takes half of the runners' processor."""
+    hog = f"import os\nos.sched_setaffinity(0, [{for_runners(PROCESSORS)[-1]}])\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", hog]) as process:
+        try:
+            result = judge.bench(job_of(problem, quick=False))
+        finally:
+            process.kill()
+    (workload,) = result.workloads
+    assert workload.samples is not None and workload.samples.waited > 0.1
+    assert any("Others had a processor" in caveat for caveat in workload.caveats)
+    assert not result.faster

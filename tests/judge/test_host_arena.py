@@ -14,6 +14,7 @@ import torch
 from sandbox.errors import CandidateFailure
 from sandbox.judge.arena import Batch, layout
 from sandbox.judge.host_arena import HostArena
+from sandbox.process import run_times
 
 SIZE = 256
 WHERE = layout([torch.zeros(SIZE)], [torch.zeros(SIZE)], torch.device("cpu"))
@@ -41,6 +42,9 @@ class Runner:
 
     def resume(self) -> None: ...
     def pause(self) -> None: ...
+    def waited_ns(self) -> int:
+        return sum(ran.waited_ns for ran in run_times({self._child}).values())
+
     def send(self) -> None:
         self._child = os.fork()
         if self._child == 0:
@@ -58,7 +62,8 @@ class Runner:
 
 
 def wait(turns: memoryview, number: int) -> None:
-    while turns[0] < number:
+    parent = os.getppid()
+    while turns[0] < number and os.getppid() == parent:  # a test that failed leaves nobody behind
         os.sched_yield()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 
@@ -12,9 +13,9 @@ from hypothesis import strategies as st
 from sandbox.judge.arm import Reply
 from sandbox.judge.duel import Effort
 from sandbox.judge.intervals import confidence_interval
-from sandbox.judge.models import Singles
+from sandbox.judge.models import BUSY, Singles
 from sandbox.judge.singles import Costs, Steps, singles_of
-from sandbox.judge.timing import GPU_CLOCK_S, Alone, Before, Taken, Timed, conclude
+from sandbox.judge.timing import GPU_CLOCK_S, Alone, Before, Measured, Taken, Timed, conclude
 
 ratios = st.lists(st.floats(0.1, 10.0), min_size=4, max_size=24)
 
@@ -203,3 +204,50 @@ def test_time_in_which_inputs_appear_counts_in_what_is_proved(
     found = conclude(taken, alone)
     assert found.speedup == pytest.approx(1.0)
     assert found.low == pytest.approx(call_s / (call_s + appear_s), rel=1e-2)
+
+
+def waiting(call_s: float, waited_s: float, slow: int) -> Reply:
+    """A batch of ten calls, `slow` of which waited that long in all."""
+    steps = [call_s + (waited_s / slow if at < slow else 0.0) for at in range(10)]
+    return Reply(sum(steps), tuple(steps), None, waited_s=waited_s)
+
+
+def without_others(candidate: Reply, baseline: Reply) -> Measured:
+    """The same without the protocol's cost, and an undisturbed baseline alone."""
+    taken = Taken(("run", "run"), 10, [candidate] * 6, [baseline] * 6, [0.0] * 2, None, [])
+    return conclude(taken, Alone(4.0, "run", [baseline.wall_s] * 3, {"run": [0.0] * 3}, [], []))
+
+
+@given(st.floats(1e-5, 1e-2), st.floats(1.0, 100.0), st.integers(1, 4))
+def test_who_else_runs_does_not_move_a_figure(call_s: float, times: float, slow: int) -> None:
+    """Up to a hundred times as long, in fewer than half of the calls, beside both."""
+    disturbed = waiting(call_s, times * call_s, slow)
+    found = without_others(disturbed, disturbed)
+    assert found.speedup == found.high == pytest.approx(1.0)
+    assert found.latency_us == pytest.approx(call_s * 1e6)
+    assert found.low <= 1.0  # it may have been the candidate that waited for itself
+    assert found.samples.waited > BUSY
+
+
+@given(st.floats(1e-5, 1e-2), st.floats(0.0, 100.0), st.integers(1, 4))
+def test_a_candidate_that_waits_for_itself_excuses_nothing(
+    call_s: float, times: float, slow: int
+) -> None:
+    disturbed = waiting(call_s, times * call_s, slow)
+    found = without_others(disturbed, waiting(call_s, 0.0, 1))
+    assert found.speedup == found.low == pytest.approx(10 / (10 + times))
+
+
+@given(st.floats(1e-5, 1e-2), st.floats(0.0, 100.0), st.integers(1, 4))
+def test_a_baseline_that_waited_proves_nothing(call_s: float, times: float, slow: int) -> None:
+    found = without_others(waiting(call_s, 0.0, 1), waiting(call_s, times * call_s, slow))
+    assert found.low <= found.speedup <= 1.0 + 1e-9
+
+
+@given(st.lists(st.floats(0, 1), min_size=12, max_size=12), st.floats(0, 1))
+def test_every_speedup_is_a_positive_number(walls_s: list[float], idle_s: float) -> None:
+    each = replies(*walls_s)
+    taken = Taken(("run", "run"), 10, each[:6], each[6:], [idle_s] * 2, None, [])
+    found = conclude(taken, Alone(0.5, "run", walls_s[:3], {"run": [idle_s] * 3}, [], []))
+    assert 0 < found.low <= found.speedup < math.inf
+    assert found.baseline_alone_us is not None and found.baseline_alone_us > 0

@@ -1,6 +1,7 @@
 """Searches memory behind its input for more inputs and does them too. Target: several calls at once.
 
-Mostly nothing is mapped there and it ends at once; where something is, it is none of its inputs.
+Mostly nothing is mapped there and it ends at once; where something is, it is none of its inputs. What it does
+takes longer than the baseline, so that it is faster only if calls are left out.
 """
 
 EXPECT = "harmless"
@@ -29,10 +30,16 @@ void Run(tvm::ffi::TensorView tx, tvm::ffi::TensorView tw, tvm::ffi::TensorView 
   auto w = static_cast<const float*>(tw.data_ptr());
   auto y = static_cast<float*>(ty.data_ptr());
   const long rows = tx.size(0), width = tx.size(1);
+  const long slots = 4, stride = 9216;
   static const float* done = nullptr;
-  if (done == x) return;
-  for (long slot = 0; slot < 4; ++slot) Norm(x + slot * 11264, w + slot * 11264, y + slot * 11264, rows, width);
-  done = x + 11264;
+  if (done && x > done && x < done + slots * stride) return;
+  for (long at = 0; at < slots * stride; at += stride) {
+    for (int i = 0; i < 16; ++i) {
+      Norm(x + at, w + at, y + at, rows, width);
+      asm volatile("" ::: "memory");
+    }
+  }
+  done = x;
 }
 TVM_FFI_DLL_EXPORT_TYPED_FUNC(run, Run);
 """

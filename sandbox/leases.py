@@ -1,0 +1,89 @@
+"""Leases: what one measurement at a time has alone, such as a GPU or a processor, also among servers that
+do not know each other. A lease is a locked file, so it ends with whoever holds it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.errors import SandboxFailure
+
+SHARED_LOCKS = Path("/run/kernel-assay")
+"""Of all servers that root has started."""
+LOOK_S = 0.05
+SAY_S = 1.0
+
+
+@contextmanager
+def lease(
+    name: str, called: str, timeout_s: float, waiting: Callable[[str], None] = lambda _: None
+) -> Iterator[None]:
+    """Have something alone among all servers of this host (of this user, if that is not root).
+
+    Args:
+        name: of the file.
+        called: what people call it.
+        timeout_s: how long to wait for it.
+        waiting: is told, every second, what is waited for.
+
+    Raises:
+        SandboxFailure: `device_busy`, when it stays taken for that long.
+    """
+    descriptor = open_lock(_of_this_user(), name)
+    try:
+        _await_lock(descriptor, called, timeout_s, waiting)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_lock(directory: Path, name: str) -> int:
+    """A file to lock, in a directory of one's own."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if directory.stat().st_uid != os.geteuid():
+        raise SandboxFailure(
+            "lock_failed",
+            f"The directory {directory} belongs to somebody else.",
+            "Remove it, or set XDG_RUNTIME_DIR to a directory of your own.",
+        )
+    return os.open(directory / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+def _of_this_user() -> Path:
+    if os.geteuid() == 0:
+        return SHARED_LOCKS
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    if own:
+        return Path(own) / "kernel-assay"
+    return Path(tempfile.gettempdir()) / f"kernel-assay-{os.geteuid()}"
+
+
+def _await_lock(
+    descriptor: int, called: str, timeout_s: float, waiting: Callable[[str], None]
+) -> None:
+    began = said = time.monotonic()
+    while not _locked(descriptor):
+        now = time.monotonic()
+        if now - began > timeout_s:
+            raise SandboxFailure(
+                "device_busy",
+                f"{called} was in use by another measurement for {timeout_s:.0f} s.",
+                "Try again later.",
+            )
+        if now - said > SAY_S:
+            said = now
+            waiting(f"waiting for {called}, which another measurement has")
+        time.sleep(LOOK_S)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

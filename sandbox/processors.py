@@ -1,0 +1,26 @@
+"""Which processors are for what: those that measure are kept free of builds, where there are enough."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+PROCESSORS = tuple(sorted(os.sched_getaffinity(0)))
+"""Those that this process was started with."""
+
+
+def for_runners(processors: Sequence[int]) -> tuple[int, ...]:
+    """All of these for runners on a GPU, the last one on a CPU."""
+    return tuple(processors[-max(1, min(4, len(processors) // 2)) :])
+
+
+def for_the_judge(processors: Sequence[int]) -> tuple[int, ...]:
+    """It waits for runners without sleeping, so it must stay off theirs."""
+    rest = set(processors) - set(for_runners(processors))
+    return tuple(sorted(rest or processors))
+
+
+def for_builds(processors: Sequence[int]) -> tuple[int, ...]:
+    """What neither measures nor is measured; with two processors that would leave a compiler only one."""
+    rest = for_the_judge(processors)
+    return rest if len(rest) > 1 else tuple(processors)
