@@ -49,7 +49,7 @@ def open_lock(directory: Path, name: str) -> int:
         raise SandboxFailure(
             "lock_failed",
             f"The directory {directory} belongs to somebody else.",
-            "Remove it, or set XDG_RUNTIME_DIR to a directory of your own.",
+            "Have it removed: two servers of yours could not know of each other.",
         )
     return os.open(directory / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
@@ -57,9 +57,9 @@ def open_lock(directory: Path, name: str) -> int:
 def _of_this_user() -> Path:
     if os.geteuid() == 0:
         return SHARED_LOCKS
-    own = os.environ.get("XDG_RUNTIME_DIR")
-    if own:
-        return Path(own) / "kernel-assay"
+    own = Path(f"/run/user/{os.geteuid()}")
+    if own.is_dir():
+        return own / "kernel-assay"
     return Path(tempfile.gettempdir()) / f"kernel-assay-{os.geteuid()}"
 
 

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO
 
 from sandbox.errors import CandidateFailure
+from sandbox.processors import prefer
 from sandbox.slots import Slot
 
 MAX_STREAM_BYTES = 1 << 20
@@ -57,6 +58,10 @@ class Namespace:
         """End every process inside and wait until they are gone, for ten seconds at most; say if they are."""
         self.condemn()
         return bool(select.select([self._pidfd], [], [], 10.0)[0])  # once the namespace is dead
+
+    def prefer(self) -> None:
+        """Let what is inside have its processors rather than others."""
+        prefer(self._pid)
 
     def look(self) -> None:
         """See, a few times a second at most, whether what is inside uses too much memory together.

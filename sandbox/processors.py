@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
+FIRST = -20
+"""The nice value of what measures and of what is measured: others on its processor wait, or nearly so."""
 PROCESSORS = tuple(sorted(os.sched_getaffinity(0)))
 """Those that this process was started with."""
 
@@ -24,3 +28,13 @@ def for_builds(processors: Sequence[int]) -> tuple[int, ...]:
     """What neither measures nor is measured; with two processors that would leave a compiler only one."""
     rest = for_the_judge(processors)
     return rest if len(rest) > 1 else tuple(processors)
+
+
+def prefer(pid: int) -> None:
+    """Let a process have its processors rather than others, if this process may decide that: root may.
+
+    Where the kernel divides a processor among sessions first, the session must be preferred as well.
+    """
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, pid, FIRST)
+        Path(f"/proc/{pid}/autogroup").write_text(str(FIRST))

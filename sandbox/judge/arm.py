@@ -99,6 +99,7 @@ class Arm:
                 f"The runner did not start: {self._last_words() or 'no message'}",
                 "Run `assay doctor`.",
             )
+        self._child.namespace.prefer()
         self._ready = True
 
     def load(self, solution: Solution, library: Path | None, timeout_s: float) -> None:

@@ -80,6 +80,7 @@ class JudgeClient:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 cwd=Path(__file__).resolve().parents[2],
+                start_new_session=True,  # which processor time is divided among
                 env={
                     "PATH": "/usr/local/bin:/usr/bin:/bin",
                     "HOME": str(home),

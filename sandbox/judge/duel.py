@@ -15,6 +15,9 @@ from sandbox.judge.hardware import TIMES_L2, hardware_of
 from sandbox.judge.inputs import Inputs
 
 PROBE_CALLS = 4
+SLICE_S = 5e-3
+"""About what a processor does for one process before it turns to the next: of shorter calls, there must be
+enough for one in the middle."""
 ROOM_BYTES = {"cpu": 64 << 20, "cuda": 1 << 30}
 """An arena has room for as many calls as fit in here, so that it need not be mapped again for a longer
 batch."""
@@ -165,9 +168,12 @@ class Duel:
             # At first, code and memory are cold; on a CPU the first call does not count anyway.
             times = 2 if op == "run" and hardware is not None else 1
             cost = min(self.idle(self.arms[-1], batch, op) for _ in range(times))
-            taken = min(self.challenge(arm, batch, op).wall_s for _ in range(times))
+            replies = [self.challenge(arm, batch, op).undisturbed() for _ in range(times)]
+            taken = min(reply.wall_s for reply in replies)
             call_s = max(taken - cost, 0.05 * cost) / len(batch)
             enough = max(enough, math.ceil(self.effort.batch_s[op] / call_s))
+            if call_s < SLICE_S and hardware is None:
+                enough = max(enough, PROBE_CALLS)
         return enough
 
     def mode(self, arm: Arm, batch: Batch) -> str:

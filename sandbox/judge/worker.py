@@ -19,7 +19,7 @@ from sandbox.errors import AssayError, SandboxFailure
 from sandbox.gpu import Gpu, find_gpu
 from sandbox.judge.models import BenchJob
 from sandbox.leases import lease
-from sandbox.processors import PROCESSORS, for_runners, for_the_judge
+from sandbox.processors import PROCESSORS, for_runners, for_the_judge, prefer
 from sandbox.warm import Zygote
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def main(work: Path) -> None:
     from sandbox.judge.pool import Pool
 
     os.sched_setaffinity(0, for_the_judge(PROCESSORS))
+    prefer(os.getpid())  # what it starts inherits that, but for what counts by session
     sandbox: Sandbox | None = None
     pools: dict[str, Pool] = {}
     for line in sys.stdin:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -210,17 +212,44 @@ def test_who_waits_for_the_processor_says_so_and_is_not_given_up(
         client.close()
 
 
-def test_others_on_the_processor_prove_nothing_and_are_named(
-    judge: JudgeClient, problem: Problem
-) -> None:
-    """Identical code, while somebody else takes half of the runners' processor."""
-    hog = f"import os\nos.sched_setaffinity(0, [{for_runners(PROCESSORS)[-1]}])\nwhile True: pass"
-    with subprocess.Popen([sys.executable, "-c", hog]) as process:
+HOG = f"""
+import os, sys
+from sandbox.processors import prefer
+os.sched_setaffinity(0, [{for_runners(PROCESSORS)[-1]}])
+if sys.argv[1] == "preferred":
+    prefer(os.getpid())
+while True:
+    pass
+"""
+
+
+@contextlib.contextmanager
+def beside_a_hog(kind: str) -> Iterator[None]:
+    """While somebody else, in another session, never stops working on the runners' processor."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOG, kind], cwd=Path(__file__).parents[2], start_new_session=True
+    ) as process:
         try:
-            result = judge.bench(job_of(problem, quick=False))
+            yield
         finally:
             process.kill()
+
+
+def test_others_who_are_preferred_as_well_prove_nothing_and_are_named(
+    judge: JudgeClient, problem: Problem
+) -> None:
+    with beside_a_hog("preferred"):
+        result = judge.bench(job_of(problem, quick=False))
     (workload,) = result.workloads
     assert workload.samples is not None and workload.samples.waited > 0.1
     assert any("Others had a processor" in caveat for caveat in workload.caveats)
     assert not result.faster
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be preferred")
+def test_others_on_the_processor_wait(judge: JudgeClient, problem: Problem) -> None:
+    with beside_a_hog("ordinary"):
+        result = judge.bench(job_of(problem, quick=False))
+    (workload,) = result.workloads
+    assert workload.samples is not None
+    assert workload.samples.waited < 0.2
