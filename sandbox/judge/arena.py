@@ -34,6 +34,10 @@ _F_ADD_SEALS, _SEAL, _SHRINK, _GROW = 1033, 1, 2, 4
 Answer = dict[str, Any]
 SPINS = 2000
 """How often a turn is looked for before anything else is: some hundred microseconds."""
+WAKEFUL_S = 0.1
+"""How long a turn is waited for without sleeping. This process comes first on its processors; whoever hangs shall
+not keep others from them."""
+NAP_S = 5e-4
 
 
 class Exchange(Protocol):
@@ -196,15 +200,18 @@ class Arena(ABC):
         Raises:
             CandidateFailure: they will not come: there is an answer, or nobody, instead.
         """
-        turns, deadline = self._turns, time.monotonic() + patience_s
-        while turns[1] < number and time.monotonic() < deadline:
+        turns, began = self._turns, time.monotonic()
+        while turns[1] < number and (waited := time.monotonic() - began) < patience_s:
             for _ in range(SPINS):
                 if turns[1] >= number:
                     return
             if exchange.waiting() and turns[1] < number:
                 exchange.receive()  # why, if it says so
                 raise CandidateFailure("forged_reply", "The runner answered before it was done.")
-            os.sched_yield()
+            if waited < WAKEFUL_S:
+                os.sched_yield()
+            else:
+                time.sleep(NAP_S)
 
     def close(self) -> None:
         """Give the memory back."""

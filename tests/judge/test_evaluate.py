@@ -17,6 +17,7 @@ from sandbox.judge.client import JudgeClient
 from sandbox.judge.models import BenchJob
 from sandbox.leases import lease
 from sandbox.problem import Problem, load_problem
+from sandbox.process import run_times
 from sandbox.processors import PROCESSORS, for_runners
 from tests.judging import HONEST, Bench, solution, write_problem
 
@@ -107,11 +108,20 @@ def test_one_failing_workload_leaves_the_others(bench: Bench) -> None:
     assert result.speedup_geomean is None
 
 
-def test_a_hang_ends_with_the_time_limit(bench: Bench) -> None:
-    (workload,) = bench(
-        "import time\ndef run(x, w, y):\n    time.sleep(99)\n", timeout_s=5
-    ).workloads
-    assert workload.status == "TIMEOUT"
+def test_a_hang_ends_with_the_time_limit_and_keeps_nobody_from_the_processor(
+    judge: JudgeClient, problem: Problem
+) -> None:
+    judge.bench(job_of(problem))  # it is started
+    assert judge._process is not None
+    before_ns = used_ns(judge._process.pid)
+    hangs = "import time\ndef run(x, w, y):\n    time.sleep(99)\n"
+    assert judge.bench(job_of(problem, hangs, timeout_s=5)).workloads[0].status == "TIMEOUT"
+    assert used_ns(judge._process.pid) - before_ns < 2.5e9
+
+
+def used_ns(pid: int) -> int:
+    """Processor time of a process's threads."""
+    return sum(ran.used_ns for ran in run_times({pid}).values())
 
 
 def test_a_changed_problem_is_refused(judge: JudgeClient, problem: Problem, tmp_path: Path) -> None:
