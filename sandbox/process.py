@@ -47,6 +47,7 @@ class Namespace:
         self._memory_bytes = memory_bytes
         self._look_at = 0.0
         self._stopped_at: dict[int, Ran] | None = None
+        self._resumed: list[int] = []
         self._went_on = 0
 
     def condemn(self) -> None:
@@ -115,6 +116,7 @@ class Namespace:
         inside = self.inside()
         before, now = self._stopped_at, run_times(inside)
         self._stopped_at = None
+        self._resumed = list(now)
         for pid in inside:
             _signal(pid, signal.SIGCONT)
         if before is None:
@@ -127,9 +129,13 @@ class Namespace:
             raise CandidateFailure("ran_while_stopped", "It went on while it had to be stopped.")
 
     def waited_ns(self) -> int:
-        """How long what is inside waited for a processor so far, and this thread with it."""
-        ran = [*run_times(self.inside()).values(), _ran("/proc/thread-self")]
-        return sum(each.waited_ns for each in ran)
+        """How long the threads that were inside when it last went on waited for a processor so far, and this
+        one with them."""
+        total = _ran("/proc/thread-self").waited_ns
+        for task in self._resumed:
+            with contextlib.suppress(OSError):  # it ended
+                total += _ran(f"/proc/{task}").waited_ns
+        return total
 
     def inside(self) -> set[int]:
         """The processes inside, as the trusted side numbers them.

@@ -35,8 +35,8 @@ Answer = dict[str, Any]
 SPINS = 2000
 """How often a turn is looked for before anything else is: some hundred microseconds."""
 WAKEFUL_S = 0.1
-"""How long a turn is waited for without sleeping. This process comes first on its processors; whoever hangs shall
-not keep others from them."""
+"""How long a turn is waited for without sleeping. This process comes first on its processors; a solution that
+hangs shall not keep others from them."""
 NAP_S = 5e-4
 
 

@@ -63,11 +63,12 @@ class Reply:
     waited_s: float = 0.0
 
     def undisturbed(self) -> Reply:
-        """As if each step had taken what the middle one did, if somebody else had a processor meanwhile."""
+        """Without what was waited, but at least as if each step had taken what the middle one did: two that
+        wait for each other wait twice."""
         if not self.waited_s:
             return self
         usual_s = statistics.median(self.steps_s) / statistics.fmean(self.steps_s) * self.wall_s
-        return replace(self, wall_s=min(self.wall_s, usual_s))
+        return replace(self, wall_s=min(self.wall_s, max(usual_s, self.wall_s - self.waited_s)))
 
 
 class Arm:
