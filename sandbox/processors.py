@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,8 +31,24 @@ def for_builds(processors: Sequence[int]) -> tuple[int, ...]:
     return rest if len(rest) > 1 else tuple(processors)
 
 
+def may_prefer() -> bool:
+    """Whether `prefer` does anything: tried on a thread that ends with that."""
+    succeeded: list[bool] = []
+
+    def attempt() -> None:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), FIRST)
+            succeeded.append(True)
+
+    thread = threading.Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return bool(succeeded)
+
+
 def prefer(pid: int) -> None:
-    """Let a process have its processors rather than others, if this process may decide that: root may.
+    """Let a process have its processors rather than others, if this process may decide that: root may, and
+    who has CAP_SYS_NICE or RLIMIT_NICE.
 
     Where the kernel divides a processor among sessions first, the session must be preferred as well.
     """

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ncu.capture import probe
 from sandbox import build
 from sandbox.box import open_sandbox
 from sandbox.errors import AssayError
+from sandbox.processors import PROCESSORS, for_runners, may_prefer
 from server.settings import Settings
 from server.state import State
 
@@ -40,6 +42,7 @@ def diagnose(settings: Settings) -> list[Check]:
         *_packages(),
         _program("bubblewrap", "bwrap", "apt-get install -y bubblewrap"),
         _sandbox(state),
+        _processors(),
         _program("C++ compiler", "g++", "apt-get install -y g++"),
         _nvcc(),
         _gpu(),
@@ -77,13 +80,26 @@ def _program(name: str, program: str, hint: str, required: bool = False) -> Chec
 
 
 def _sandbox(state: State) -> Check:
-    work = state.work if state.initialised else Path("/tmp")  # noqa: S108 - scratch of a self-test
-
     def look() -> str:
-        with open_sandbox(work) as sandbox:
-            return f"level {sandbox.level}, self-test passed"
+        with tempfile.TemporaryDirectory() as scratch:
+            work = state.work if state.initialised else Path(scratch)
+            with open_sandbox(work) as sandbox:
+                return f"level {sandbox.level}, self-test passed"
 
     return _attempt("sandbox", look, required=True)
+
+
+def _processors() -> Check:
+    runners = for_runners(PROCESSORS)
+    preferred = may_prefer()
+    return Check(
+        name="processors",
+        ok=preferred,
+        detail=f"runners measure on {', '.join(map(str, runners))} of {len(PROCESSORS)}, "
+        + ("rather than others" if preferred else "like everybody else"),
+        hint="Measure when nobody else works here, or let the server raise priorities: start it as root, or "
+        "with CAP_SYS_NICE or LimitNICE=-20.",
+    )
 
 
 def _nvcc() -> Check:

@@ -321,6 +321,14 @@ def test_doctor_looks_at_everything(prepared: Prepared) -> None:
     assert {"GPU", "nvcc", "ncu capture", "state directory", "bubblewrap"} <= set(checks)
 
 
+def test_doctor_looks_at_the_sandbox_before_there_is_a_state_directory(tmp_path: Path) -> None:
+    document = assay_json("doctor", "--state", str(tmp_path / "none"))
+    checks = {check["name"]: check for check in document["checks"]}
+    assert checks["sandbox"]["ok"], checks["sandbox"]
+    assert not checks["state directory"]["ok"]
+    assert not (tmp_path / "none").exists()
+
+
 @pytest.mark.parametrize("client", ["claude", "codex"])
 @pytest.mark.parametrize("stdio", [False, True])
 def test_client_configuration_never_holds_a_token(
