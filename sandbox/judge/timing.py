@@ -32,8 +32,6 @@ FEWEST_ROUNDS = 3
 """Of the baseline alone on a CPU, where half as many as beside the candidate are enough."""
 BEFORE_CALLS = 8
 """Of a batch before there is a candidate, where no more are needed to make it long."""
-IDLE_ROUNDS = {"cpu": 2, "cuda": 1}
-"""Rounds in which the protocol's cost is taken beside the candidate; on a GPU only to plan with."""
 LEAST_S = 1e-7
 """What a call is said to take at least."""
 GPU_CLOCK_S = 2e-6
@@ -46,7 +44,6 @@ class Taken:
 
     Attributes:
         ops: how the candidate and the baseline ran.
-        idle: on a CPU, seconds of the same batches without a call.
         costs: on a GPU, what is known of the two runners.
         singles: on a GPU, seconds of the candidate's calls one at a time, if a batch has several.
     """
@@ -55,7 +52,6 @@ class Taken:
     calls: int
     candidate: list[Reply]
     baseline: list[Reply]
-    idle: list[float]
     costs: Costs | None
     singles: list[float]
 
@@ -158,19 +154,15 @@ def take(
     duel = Duel((candidate, baseline), where, fresh, verify, effort, left_s)
     ops, calls = duel.plan()
     replies: dict[Arm, list[Reply]] = {arm: [] for arm in duel.arms}
-    idle: dict[str, list[float]] = {op: [] for op in sorted(set(ops.values()))}
     rounds, number = effort.rounds, 0
     while number < rounds:
         batch = duel.batch(calls)
-        if number < IDLE_ROUNDS[where.device.type]:
-            for op, walls in idle.items():
-                walls.append(duel.idle(baseline, batch, op))
         for arm in duel.arms if number % 2 else duel.arms[::-1]:
             replies[arm].append(duel.challenge(arm, batch, ops[arm]))
         number += 1
-        if number == 1:
+        if number == 1 and effort.most_rounds:
             rounds = max(
-                effort.enough_rounds(op, replies[arm][0].wall_s - idle[op][0])
+                effort.enough_rounds(op, replies[arm][0].wall_s - duel.idle(baseline, batch, op))
                 for arm, op in ops.items()
             )
     singles: list[float] = []
@@ -181,7 +173,6 @@ def take(
         calls=calls,
         candidate=replies[candidate],
         baseline=replies[baseline],
-        idle=idle["run"] if costs is None else [],
         costs=costs,
         singles=singles,
     )
@@ -289,7 +280,7 @@ def _overhead_s(op: str, taken: Taken, alone: Alone, before: Before | None) -> f
         # A processor may be shared with others: what a disturbed round cost must not be subtracted
         # from an undisturbed one. A GPU is leased.
         earlier = [call_s * taken.calls for call_s in before.idle] if before else []
-        return min(*taken.idle, *alone.idle[op], *earlier)
+        return min(*alone.idle[op], *earlier)
     return statistics.median(alone.idle[op]) - taken.costs.launch_s  # there is one launch in it
 
 
