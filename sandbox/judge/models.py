@@ -73,7 +73,8 @@ class Singles(_Model):
 
 
 class Samples(_Model):
-    """The raw timing of one workload: per-call microseconds, batch by batch, in order."""
+    """The raw timing of one workload: per-call microseconds, batch by batch, in order. Where others had a
+    processor meanwhile, figures leave that out, and these do not."""
 
     calls_per_batch: int
     overhead_us: float = Field(description="The protocol's own cost a batch, subtracted.")

@@ -311,8 +311,8 @@ def _compare(candidate: Timed, baseline: Timed, singles: Singles | None) -> Meas
             revealing_us=hidden_s * 1e6,
             waited=baseline.waited,
             reported_us=tuple(reported),
-            candidate_us=tuple(t * 1e6 for t in ours),
-            baseline_us=tuple(t * 1e6 for t in theirs),
+            candidate_us=tuple(t * 1e6 for t in candidate.call_s),
+            baseline_us=tuple(t * 1e6 for t in baseline.call_s),
             singles=singles,
         ),
     )

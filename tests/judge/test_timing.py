@@ -217,6 +217,8 @@ def test_who_else_runs_does_not_move_a_figure(call_s: float, times: float, slow:
     assert found.latency_us == pytest.approx(call_s * 1e6)
     assert found.low <= 1.0  # it may have been the candidate that waited for itself
     assert found.samples.waited > BUSY
+    assert found.samples.candidate_us == found.samples.baseline_us  # as it was
+    assert found.samples.baseline_us[0] == pytest.approx(disturbed.wall_s / 10 * 1e6)
 
 
 @given(st.floats(1e-5, 1e-2), st.floats(0.0, 100.0), st.integers(1, 4))
