@@ -47,8 +47,7 @@ def may_prefer() -> bool:
 
 
 def prefer(pid: int) -> None:
-    """Let a process have its processors rather than others, if this process may decide that: root may, and
-    who has CAP_SYS_NICE or RLIMIT_NICE.
+    """Let a process have its processors rather than others, if this process may decide that: root may.
 
     Where the kernel divides a processor among sessions first, the session must be preferred as well.
     """

@@ -97,8 +97,7 @@ def _processors() -> Check:
         ok=preferred,
         detail=f"runners measure on {', '.join(map(str, runners))} of {len(PROCESSORS)}, "
         + ("rather than others" if preferred else "like everybody else"),
-        hint="Measure when nobody else works here, or let the server raise priorities: start it as root, or "
-        "with CAP_SYS_NICE or LimitNICE=-20.",
+        hint="Measure when nobody else works here, or start the server as root, which may raise priorities.",
     )
 
 
