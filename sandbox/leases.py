@@ -34,12 +34,13 @@ def lease(
     Raises:
         SandboxFailure: `device_busy`, when it stays taken for that long.
     """
-    descriptor = open_lock(_of_this_user(), name)
-    try:
-        _await_lock(descriptor, called, timeout_s, waiting)
+    wait = _Wait(called, timeout_s, waiting)
+    # Whoever had it must come in at the door again, where somebody may stand who waits for it.
+    with _opened(name) as lock:
+        with _opened(f"{name}-door") as door:
+            wait.until_locked(door)
+            wait.until_locked(lock)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def open_lock(directory: Path, name: str) -> int:
@@ -63,22 +64,37 @@ def _of_this_user() -> Path:
     return Path(tempfile.gettempdir()) / f"kernel-assay-{os.geteuid()}"
 
 
-def _await_lock(
-    descriptor: int, called: str, timeout_s: float, waiting: Callable[[str], None]
-) -> None:
-    began = said = time.monotonic()
-    while not _locked(descriptor):
-        now = time.monotonic()
-        if now - began > timeout_s:
-            raise SandboxFailure(
-                "device_busy",
-                f"{called} was in use by another measurement for {timeout_s:.0f} s.",
-                "Try again later.",
-            )
-        if now - said > SAY_S:
-            said = now
-            waiting(f"waiting for {called}, which another measurement has")
-        time.sleep(LOOK_S)
+@contextmanager
+def _opened(name: str) -> Iterator[int]:
+    descriptor = open_lock(_of_this_user(), name)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Wait:
+    """For locks, until there is no more time."""
+
+    def __init__(self, called: str, timeout_s: float, waiting: Callable[[str], None]) -> None:
+        self._called = called
+        self._timeout_s = timeout_s
+        self._waiting = waiting
+        self._began = self._said = time.monotonic()
+
+    def until_locked(self, descriptor: int) -> None:
+        while not _locked(descriptor):
+            now = time.monotonic()
+            if now - self._began > self._timeout_s:
+                raise SandboxFailure(
+                    "device_busy",
+                    f"{self._called} was in use by other measurements for {self._timeout_s:.0f} s.",
+                    "Try again later.",
+                )
+            if now - self._said > SAY_S:
+                self._said = now
+                self._waiting(f"waiting for {self._called}, which another measurement has")
+            time.sleep(LOOK_S)
 
 
 def _locked(descriptor: int) -> bool:

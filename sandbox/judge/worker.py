@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from sandbox.judge.pool import Pool
 
 
+PATIENCE_S = 1800.0
+"""How long a job waits for what other servers measure on; several jobs of theirs may come first."""
+
+
 def main(work: Path) -> None:
     """Serve jobs until standard input ends."""
     protocol = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -67,7 +71,7 @@ def _serve(
     def progress(fraction: float, doing: str) -> None:
         say({"progress": [fraction, doing]})
 
-    with _leased(gpu, job.timeout_s, lambda what: progress(0.0, what)):
+    with _leased(gpu, lambda what: progress(0.0, what)):
         try:
             say({"result": evaluate(job, pool, progress).model_dump(mode="json")})
         except AssayError as error:
@@ -78,17 +82,17 @@ def _serve(
 
 
 @contextlib.contextmanager
-def _leased(gpu: Gpu | None, timeout_s: float, waiting: Callable[[str], None]) -> Iterator[None]:
+def _leased(gpu: Gpu | None, waiting: Callable[[str], None]) -> Iterator[None]:
     """Have what is measured on alone: a GPU, as the one that streams, events and the driver's calls belong
     to, or the processor of the runners."""
     if gpu is None:
         number = for_runners(PROCESSORS)[-1]
-        with lease(f"cpu-{number}", f"Processor {number}", timeout_s, waiting):
+        with lease(f"cpu-{number}", f"Processor {number}", PATIENCE_S, waiting):
             yield
     else:
         import torch
 
-        with gpu.lease(timeout_s, waiting), torch.cuda.device(gpu.index):
+        with gpu.lease(PATIENCE_S, waiting), torch.cuda.device(gpu.index):
             yield
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,6 +60,27 @@ def test_a_lease_ends_with_its_holder(holder: tuple[str, subprocess.Popen[str]])
     began = time.monotonic()
     with lease(name, "It", 5.0):
         assert time.monotonic() - began < 2
+
+
+def test_who_waits_comes_before_who_had_it() -> None:
+    """Somebody takes it again the moment that it is free, as a server with many jobs does."""
+    name, over = f"again-{os.getpid()}", threading.Event()
+
+    def again_and_again() -> None:
+        while not over.is_set():
+            with lease(name, "It", 5.0):
+                time.sleep(0.2)
+
+    other = threading.Thread(target=again_and_again)
+    other.start()
+    try:
+        time.sleep(0.1)
+        for _ in range(3):
+            with lease(name, "It", 2.0):
+                pass
+    finally:
+        over.set()
+        other.join()
 
 
 def test_two_leases_at_a_time() -> None:
