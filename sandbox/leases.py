@@ -83,7 +83,7 @@ class _Wait:
         self._began = self._said = time.monotonic()
 
     def until_locked(self, descriptor: int) -> None:
-        while not _locked(descriptor):
+        while not locked(descriptor):
             now = time.monotonic()
             if now - self._began > self._timeout_s:
                 raise SandboxFailure(
@@ -97,7 +97,8 @@ class _Wait:
             time.sleep(LOOK_S)
 
 
-def _locked(descriptor: int) -> bool:
+def locked(descriptor: int) -> bool:
+    """Lock a file if nobody else has it; say whether it is locked now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -7,14 +7,13 @@ of the host share; otherwise the uid is the user's, and a slot only separates di
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox.errors import SandboxFailure
-from sandbox.leases import SHARED_LOCKS, open_lock
+from sandbox.leases import SHARED_LOCKS, locked, open_lock
 
 FIRST_UID = 61000
 COUNT = 64
@@ -52,9 +51,7 @@ def lease(work: Path) -> Slot:
     root = os.geteuid() == 0
     for number in range(COUNT):
         descriptor = open_lock(SHARED_LOCKS if root else work / "locks", f"slot-{number}")
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locked(descriptor):
             os.close(descriptor)
             continue
         slot = Slot(

@@ -161,8 +161,9 @@ def take(
             replies[arm].append(duel.challenge(arm, batch, ops[arm]))
         number += 1
         if number == 1 and effort.most_rounds:
+            idle_s = {op: duel.idle(baseline, batch, op) for op in sorted(set(ops.values()))}
             rounds = max(
-                effort.enough_rounds(op, replies[arm][0].wall_s - duel.idle(baseline, batch, op))
+                effort.enough_rounds(op, replies[arm][0].wall_s - idle_s[op])
                 for arm, op in ops.items()
             )
     singles: list[float] = []
